@@ -1,0 +1,41 @@
+# The commands of this repository; `make` lists them. Each installs what it needs and lacks.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench crash fmt lint check clean setup
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Build Daypass and play its five walks over real HTTP
+	@scripts/setup.sh demo
+	cargo build --locked --release --bin daypass
+	target/release/daypass demo
+
+test: ## Run all checks and tests, as CI does
+	@scripts/setup.sh test
+	@scripts/test.sh
+
+bench: ## Measure against the floor, and growth, memory, sign-in storm and start
+	@scripts/setup.sh bench
+	@scripts/bench.sh all
+
+crash: ## Kill the service 20 times under load and check every acknowledged rotation
+	@scripts/setup.sh crash
+	cargo build --locked --release --bin daypass
+	@scripts/crash.sh --kills 20 --binary target/release/daypass
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Check format, lints and dependencies
+	@scripts/setup.sh lint
+	@scripts/test.sh lint
+
+check: ## Type-check everything, quickly
+	cargo check --workspace --all-targets
+
+clean: ## Remove what was built and measured
+	cargo clean
+
+setup: ## Install what any target needs
+	@scripts/setup.sh all

@@ -1,0 +1,441 @@
+//! Keys: those that sign access tokens and those that tag refresh tokens, from store to ring.
+//!
+//! A key is stored, and thereby published and distributed, before it is used; it is replaced, never
+//! changed; and it stays until the last token made with it has expired. All of that is read off
+//! three timestamps in its record, so that every node comes to the same answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use daypass_core::revocation::FEED_LIFE;
+use daypass_core::{Timestamp, TokenKeyId, TokenSecrets};
+use daypass_jwt::{Algorithm, JwkSet, KeySet, SigningKey};
+use daypass_storage::{AddKey, KeyPurpose, KeyRecord, Source, Store, StoreError};
+use zeroize::Zeroizing;
+
+use crate::config::KeyPolicy;
+use crate::entropy::{self, Entropy};
+use crate::seal::MasterKey;
+
+/// The name under which secrets of refresh tokens are listed.
+const TAG_ALGORITHM: &str = "HMAC-SHA-256";
+
+/// Why keys could not be loaded, made or imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The store cannot answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key does not open under the master key.
+    #[error(
+        "the key {0} does not open under this master key: is it the one that this store was started with?"
+    )]
+    Sealed(String),
+    /// A key is not what its record says, or was refused.
+    #[error("the key {id}: {error}")]
+    Unusable {
+        /// Which.
+        id: String,
+        /// Why.
+        error: daypass_jwt::KeyError,
+    },
+    /// HS256 has no key until the operator supplies one.
+    #[error(
+        "the algorithm HS256 needs a secret: import one with `daypass keys import --alg HS256 --secret-file FILE`"
+    )]
+    NoSharedSecret,
+    /// Somebody else keeps changing the keys.
+    #[error("the keys were changed at the same time by somebody else; try again")]
+    Contended,
+    /// The key is there already.
+    #[error("the key {0} is there already")]
+    Known(String),
+}
+
+/// When a new key is to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// After it has been published for a while.
+    Published,
+    /// At once: verifiers that have not fetched it yet will fetch it when they meet it.
+    Now,
+}
+
+/// All keys that are in the store, opened.
+#[derive(Debug)]
+pub struct KeyRing {
+    version: u64,
+    signing: Vec<Signing>,
+    tags: Vec<(TokenKeyId, Timestamp)>,
+    secrets: TokenSecrets,
+    verifying: KeySet,
+    published: PublishedKeys,
+}
+
+#[derive(Debug)]
+struct Signing {
+    key: SigningKey,
+    active_from: Timestamp,
+}
+
+/// The JWK set as it is served.
+#[derive(Clone, Debug)]
+pub struct PublishedKeys {
+    /// The JSON (RFC 7517 section 5).
+    pub json: Bytes,
+    /// A strong entity tag, quotes included.
+    pub etag: String,
+    /// The algorithms of the keys in it, each once.
+    pub algorithms: Vec<Algorithm>,
+}
+
+impl KeyRing {
+    /// Opens what the store holds.
+    pub(crate) async fn load(store: &dyn Store, master: &MasterKey) -> Result<Self, KeyError> {
+        // The version first: if the keys change in between, they are loaded once more, not once less.
+        let version = store.versions().await?.keys;
+        let records = store.keys().await?;
+        let mut ring = Self {
+            version,
+            signing: Vec::new(),
+            tags: Vec::new(),
+            secrets: TokenSecrets::default(),
+            verifying: KeySet::default(),
+            published: PublishedKeys { json: Bytes::new(), etag: String::new(), algorithms: Vec::new() },
+        };
+        let mut secrets = Vec::new();
+        for record in &records {
+            let opened = master.open(record.purpose, &record.id, &record.sealed);
+            let plain = opened.map_err(|_| KeyError::Sealed(record.id.clone()))?;
+            match record.purpose {
+                KeyPurpose::AccessToken => {
+                    ring.signing
+                        .push(Signing { key: signing_key(record, &plain)?, active_from: record.active_from });
+                }
+                KeyPurpose::RefreshToken => {
+                    let (id, secret) = tag_secret(record, &plain)?;
+                    ring.tags.push((id, record.active_from));
+                    secrets.push((id, secret));
+                }
+            }
+        }
+        ring.secrets = TokenSecrets::new(secrets);
+        ring.publish()?;
+        Ok(ring)
+    }
+
+    fn publish(&mut self) -> Result<(), KeyError> {
+        let unusable = |error| KeyError::Unusable { id: "set".to_owned(), error };
+        self.verifying = KeySet::new(self.signing.iter().map(|s| s.key.verifying_key())).map_err(unusable)?;
+        let json = JwkSet::new(self.verifying.iter()).map_err(unusable)?.to_json();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, json.as_bytes());
+        let etag = URL_SAFE_NO_PAD.encode(digest.as_ref());
+        let mut algorithms = Vec::new();
+        for key in &self.signing {
+            if !algorithms.contains(&key.key.algorithm()) {
+                algorithms.push(key.key.algorithm());
+            }
+        }
+        self.published = PublishedKeys { json: json.into(), etag: format!("\"{etag}\""), algorithms };
+        Ok(())
+    }
+
+    /// The version of the keys that was loaded.
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The key that signs access tokens at `now`.
+    pub(crate) fn signer(&self, now: Timestamp) -> Option<&SigningKey> {
+        let active =
+            self.signing.iter().filter(|key| key.active_from <= now).max_by_key(|key| key.active_from);
+        // A clock that went back before all of them must not stop the service.
+        active.or_else(|| self.signing.iter().min_by_key(|key| key.active_from)).map(|key| &key.key)
+    }
+
+    /// The secret that tags refresh tokens made at `now`.
+    pub(crate) fn tagger(&self, now: Timestamp) -> Option<TokenKeyId> {
+        let active = self.tags.iter().filter(|(_, from)| *from <= now).max_by_key(|(_, from)| *from);
+        active.or_else(|| self.tags.iter().min_by_key(|(_, from)| *from)).map(|(id, _)| *id)
+    }
+
+    /// The secrets of refresh tokens.
+    pub(crate) const fn secrets(&self) -> &TokenSecrets {
+        &self.secrets
+    }
+
+    /// The keys that verify access tokens.
+    pub(crate) const fn verifying(&self) -> &KeySet {
+        &self.verifying
+    }
+
+    /// The JWK set as it is served.
+    pub const fn published(&self) -> &PublishedKeys {
+        &self.published
+    }
+
+    /// Since when the signing key in use at `now` has been in use.
+    pub(crate) fn signing_since(&self, now: Timestamp) -> Option<Timestamp> {
+        self.signing.iter().map(|key| key.active_from).filter(|from| *from <= now).max()
+    }
+}
+
+fn signing_key(record: &KeyRecord, plain: &[u8]) -> Result<SigningKey, KeyError> {
+    let unusable = |error| KeyError::Unusable { id: record.id.clone(), error };
+    let algorithm = record.algorithm.parse().map_err(|_| KeyError::Sealed(record.id.clone()))?;
+    SigningKey::from_private(algorithm, plain).map_err(unusable)
+}
+
+fn tag_secret(record: &KeyRecord, plain: &[u8]) -> Result<(TokenKeyId, [u8; 32]), KeyError> {
+    let id = record.id.strip_prefix("tag-").and_then(|number| number.parse().ok()).map(TokenKeyId);
+    let secret = plain.try_into().ok();
+    id.zip(secret).ok_or_else(|| KeyError::Sealed(record.id.clone()))
+}
+
+/// What is known of a key without opening it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyView {
+    /// The `kid`, or the name of a refresh-token secret.
+    pub id: String,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// The algorithm.
+    pub algorithm: String,
+    /// Where it stands in its life.
+    pub state: KeyState,
+    /// From when on it is used.
+    pub active_from: Timestamp,
+    /// From when on another is used instead.
+    pub retired_from: Option<Timestamp>,
+}
+
+/// Where a key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// Published, not yet used.
+    Published,
+    /// In use.
+    Active,
+    /// Not used any more; what was made with it still counts.
+    Retired,
+}
+
+impl KeyState {
+    /// The state in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Active => "active",
+            Self::Retired => "retired",
+        }
+    }
+}
+
+/// Makes, imports and retires keys. The command line uses it without a running service.
+#[derive(Clone)]
+pub struct KeyKeeper {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) master: MasterKey,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) policy: KeyPolicy,
+}
+
+impl std::fmt::Debug for KeyKeeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyKeeper").finish_non_exhaustive()
+    }
+}
+
+impl KeyKeeper {
+    /// A keeper of the store's keys.
+    pub fn new(
+        store: Arc<dyn Store>,
+        master: MasterKey,
+        entropy: Arc<dyn Entropy>,
+        policy: KeyPolicy,
+    ) -> Self {
+        Self { store, master, entropy, policy }
+    }
+
+    /// All keys, without their private parts, in order of use.
+    pub async fn list(&self, now: Timestamp) -> Result<Vec<KeyView>, KeyError> {
+        let view = |record: KeyRecord| KeyView {
+            state: if record.active_from > now {
+                KeyState::Published
+            } else if record.retired_from.is_some_and(|from| from <= now) {
+                KeyState::Retired
+            } else {
+                KeyState::Active
+            },
+            id: record.id,
+            purpose: record.purpose.name(),
+            algorithm: record.algorithm,
+            active_from: record.active_from,
+            retired_from: record.retired_from,
+        };
+        Ok(self.store.keys().await?.into_iter().map(view).collect())
+    }
+
+    /// Makes what is missing: a first key and a first secret, or a key of another algorithm than
+    /// before.
+    pub async fn ensure(&self, now: Timestamp) -> Result<(), KeyError> {
+        let mut tries = 0u8;
+        loop {
+            let version = self.store.versions().await?.keys;
+            let records = self.store.keys().await?;
+            let newest =
+                |purpose| records.iter().rfind(|key| key.purpose == purpose && key.retired_from.is_none());
+            let added = if newest(KeyPurpose::RefreshToken).is_none() {
+                self.add_secret(version, &records, now, now).await?
+            } else {
+                match newest(KeyPurpose::AccessToken) {
+                    Some(key) if key.algorithm == self.policy.algorithm.name() => return Ok(()),
+                    Some(_) => self.add_generated(version, now, now.plus(self.policy.publish_ahead)).await?,
+                    None => self.add_generated(version, now, now).await?,
+                }
+            };
+            tries = if added { 0 } else { tries.saturating_add(1) };
+            if tries > 10 {
+                return Err(KeyError::Contended);
+            }
+        }
+    }
+
+    /// Replaces the signing key and the secret of refresh tokens.
+    pub async fn rotate(&self, now: Timestamp, activation: Activation) -> Result<(), KeyError> {
+        let from = self.active_from(now, activation);
+        let version = self.store.versions().await?.keys;
+        if !self.add_generated(version, now, from).await? {
+            return Err(KeyError::Contended);
+        }
+        let version = self.store.versions().await?.keys;
+        let records = self.store.keys().await?;
+        if self.add_secret(version, &records, now, from).await? { Ok(()) } else { Err(KeyError::Contended) }
+    }
+
+    /// Brings in a key from outside. The first key of a store is used at once.
+    pub async fn import(
+        &self,
+        key: &SigningKey,
+        now: Timestamp,
+        activation: Activation,
+    ) -> Result<(), KeyError> {
+        let version = self.store.versions().await?.keys;
+        let records = self.store.keys().await?;
+        if records.iter().any(|record| record.id == key.kid()) {
+            return Err(KeyError::Known(key.kid().to_owned()));
+        }
+        let first = !records.iter().any(|record| record.purpose == KeyPurpose::AccessToken);
+        // What is shared in secret is never published, so there is nothing to wait for.
+        let at_once = first || !key.algorithm().is_asymmetric();
+        let from = if at_once { now } else { self.active_from(now, activation) };
+        if self.add_signing(version, key, now, from).await? { Ok(()) } else { Err(KeyError::Contended) }
+    }
+
+    /// Replaces what is too old and forgets what nothing depends on any more.
+    pub(crate) async fn upkeep(&self, now: Timestamp) -> Result<(), KeyError> {
+        let records = self.store.keys().await?;
+        let newest =
+            records.iter().rfind(|key| key.purpose == KeyPurpose::AccessToken && key.retired_from.is_none());
+        let age =
+            |key: &KeyRecord| u64::try_from(now.millis_since(key.active_from)).map(Duration::from_millis);
+        let shared = self.policy.algorithm == Algorithm::HS256;
+        if let (Some(key), Some(limit)) = (newest, self.policy.rotate_every)
+            && !shared
+            && age(key).is_ok_and(|age| age >= limit)
+        {
+            // Somebody else may have been faster, which is as well.
+            match self.rotate(now, Activation::Published).await {
+                Ok(()) | Err(KeyError::Contended) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for key in records.iter().filter(|key| key.purpose == KeyPurpose::AccessToken) {
+            if key.retired_from.is_some_and(|from| from.plus(FEED_LIFE) <= now) {
+                self.store.drop_key(key.id.clone()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn active_from(&self, now: Timestamp, activation: Activation) -> Timestamp {
+        match activation {
+            Activation::Published => now.plus(self.policy.publish_ahead),
+            Activation::Now => now,
+        }
+    }
+
+    async fn add_generated(&self, version: u64, now: Timestamp, from: Timestamp) -> Result<bool, KeyError> {
+        if self.policy.algorithm == Algorithm::HS256 {
+            return Err(KeyError::NoSharedSecret);
+        }
+        let unusable = |error| KeyError::Unusable { id: "new".to_owned(), error };
+        let algorithm = self.policy.algorithm;
+        let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await;
+        let key = key.map_err(|_| KeyError::Contended)?.map_err(unusable)?;
+        self.add_signing(version, &key, now, from).await
+    }
+
+    async fn add_signing(
+        &self,
+        version: u64,
+        key: &SigningKey,
+        now: Timestamp,
+        from: Timestamp,
+    ) -> Result<bool, KeyError> {
+        let (id, algorithm) = (key.kid().to_owned(), key.algorithm().name());
+        self.add(version, KeyPurpose::AccessToken, id, algorithm, &key.to_private(), (now, from)).await
+    }
+
+    /// Adds a secret for refresh tokens under the next free number. There are 256; when they have
+    /// gone round, the oldest gives way, if no live session can hold its tokens any more.
+    async fn add_secret(
+        &self,
+        version: u64,
+        records: &[KeyRecord],
+        now: Timestamp,
+        from: Timestamp,
+    ) -> Result<bool, KeyError> {
+        let taken: Vec<&KeyRecord> =
+            records.iter().filter(|key| key.purpose == KeyPurpose::RefreshToken).collect();
+        let name = |number: u8| format!("tag-{number}");
+        let free = (0..=u8::MAX).map(name).find(|id| !taken.iter().any(|key| key.id == *id));
+        let Some(id) = free else {
+            let oldest = taken.first().and_then(|key| key.retired_from.map(|from| (key.id.clone(), from)));
+            let (id, retired) = oldest.ok_or(KeyError::Contended)?;
+            if self.store.has_sessions_before(retired).await? {
+                return Err(KeyError::Known(id));
+            }
+            self.store.drop_key(id).await?;
+            return Ok(false);
+        };
+        let secret = Zeroizing::new(entropy::bytes::<32>(&*self.entropy));
+        self.add(version, KeyPurpose::RefreshToken, id, TAG_ALGORITHM, secret.as_slice(), (now, from)).await
+    }
+
+    async fn add(
+        &self,
+        version: u64,
+        purpose: KeyPurpose,
+        id: String,
+        algorithm: &str,
+        plain: &[u8],
+        (now, from): (Timestamp, Timestamp),
+    ) -> Result<bool, KeyError> {
+        let sealed = self.master.seal(&*self.entropy, purpose, &id, plain);
+        let key = KeyRecord {
+            sealed: sealed.map_err(|_| KeyError::Sealed(id.clone()))?,
+            id,
+            purpose,
+            algorithm: algorithm.to_owned(),
+            created_at: now,
+            active_from: from,
+            retired_from: None,
+        };
+        Ok(self.store.add_key(AddKey { key, expected: version, source: Source::default() }).await?)
+    }
+}

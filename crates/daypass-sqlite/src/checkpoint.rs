@@ -1,0 +1,95 @@
+//! Keeping the write-ahead log short without making the writer wait.
+//!
+//! SQLite starts the log anew only when all of it has been copied into the database, and while
+//! there are writes a checkpoint beside them never quite catches up. So a thread of its own copies,
+//! off the writer's path, until little is left; when the log has grown long, the writer is asked to
+//! copy that little between two batches, and its next write starts the log anew.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use daypass_storage::{StoreError, StoreResult};
+use rusqlite::Connection;
+
+use crate::schema::{self, Durability};
+
+/// Writes after which copying is worth while. Each dirties about one page.
+const WORTH_COPYING: usize = 4_000;
+
+/// Frames (pages of 4 KiB) beyond which the log is to start anew: 64 MiB.
+const LONG: i64 = 16_000;
+
+/// Frames that the writer may be asked to copy itself.
+const LITTLE: i64 = 1_500;
+
+/// Passes after which the writer is asked even if more than a little is left.
+const PASSES: usize = 6;
+
+/// The writer's side: counts what it writes and wakes the checkpointer.
+pub(crate) struct Gauge {
+    written: usize,
+    wake: SyncSender<()>,
+    finish: Arc<AtomicBool>,
+}
+
+impl Gauge {
+    /// Notes a committed batch; between two batches the writer holds no transaction.
+    pub(crate) fn committed(&mut self, conn: &Connection, writes: usize) {
+        self.written = self.written.saturating_add(writes);
+        if self.written >= WORTH_COPYING {
+            self.written = 0;
+            // A full channel means that it is awake already.
+            let _awake = self.wake.try_send(());
+        }
+        if self.finish.swap(false, Ordering::Relaxed) {
+            copy(conn);
+        }
+    }
+}
+
+/// The checkpointer's thread; it ends when the writer's [`Gauge`] is gone.
+pub(crate) type Thread = std::thread::JoinHandle<()>;
+
+/// Starts the checkpointer.
+pub(crate) fn start(path: &Path, durability: Durability) -> StoreResult<(Gauge, Thread)> {
+    let conn = schema::writer(path, 256 * 1024, durability)?;
+    let (wake, woken) = sync_channel(1);
+    let finish = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&finish);
+    let thread = std::thread::Builder::new()
+        .name("daypass-checkpointer".to_owned())
+        .spawn(move || run(&conn, &woken, &asked))
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok((Gauge { written: 0, wake, finish }, thread))
+}
+
+fn run(conn: &Connection, woken: &Receiver<()>, finish: &AtomicBool) {
+    while woken.recv() == Ok(()) {
+        let mut last = copy(conn);
+        for _ in 1..PASSES {
+            match last {
+                Some((log, copied)) if log > LONG && log - copied > LITTLE => last = copy(conn),
+                _ => break,
+            }
+        }
+        if last.is_some_and(|(log, _)| log > LONG) {
+            finish.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One pass beside whatever else goes on; the length of the log and how much of it is copied, in
+/// frames.
+fn copy(conn: &Connection) -> Option<(i64, i64)> {
+    let lengths = conn.query_row("pragma wal_checkpoint(passive)", [], |row| Ok((row.get(1)?, row.get(2)?)));
+    lengths.inspect_err(|error| tracing::warn!(%error, "a checkpoint failed")).ok()
+}
+
+/// Empties the log when the store closes.
+pub(crate) fn truncate(conn: &Connection) {
+    if let Err(error) = conn.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())) {
+        tracing::warn!(%error, "the last checkpoint failed");
+    }
+}

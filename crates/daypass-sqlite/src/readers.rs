@@ -1,0 +1,59 @@
+//! Connections that only read, on threads where blocking is allowed.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use daypass_storage::{StoreError, StoreResult};
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+
+use crate::schema;
+
+/// How many reads may wait for a connection.
+const MAX_WAITING: usize = 4096;
+
+/// A bounded set of reading connections.
+#[derive(Clone)]
+pub(crate) struct Readers {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    free: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(crate) fn open(path: &Path, count: usize) -> StoreResult<Self> {
+        let count = count.max(1);
+        let idle = (0..count).map(|_| schema::reader(path)).collect::<StoreResult<Vec<_>>>()?;
+        Ok(Self {
+            idle: Arc::new(Mutex::new(idle)),
+            free: Arc::new(Semaphore::new(count)),
+            places: Arc::new(Semaphore::new(count.saturating_add(MAX_WAITING))),
+        })
+    }
+
+    /// Runs a read on a connection of its own.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let full = |_| StoreError::Overloaded { retry_after: Duration::from_secs(1) };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(full)?;
+        let free = Arc::clone(&self.free).acquire_owned().await.map_err(|_| closed())?;
+        let idle = Arc::clone(&self.idle);
+        let on_thread = move || {
+            let _held = (place, free);
+            let conn = idle.lock().map_err(|_| closed())?.pop().ok_or_else(closed)?;
+            let outcome = read(&conn);
+            idle.lock().map_err(|_| closed())?.push(conn);
+            outcome
+        };
+        tokio::task::spawn_blocking(on_thread)
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the readers are closed".to_owned())
+}

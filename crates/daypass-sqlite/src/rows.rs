@@ -1,0 +1,210 @@
+//! Between rows and values.
+
+use daypass_core::attempt::REMEMBERED;
+use daypass_core::{
+    AttemptDigest, ClientId, Cutoff, EndingReason, Event, EventKind, FeedEntry, Generation,
+    RememberedAttempts, Revoked, RotationState, Session, SessionId, Subject, SubjectId, Thumbprint,
+    Timestamp, TokenKeyId,
+};
+use daypass_storage::StoreError;
+use rusqlite::{ErrorCode, Row};
+
+/// Sorts SQLite's errors by what a caller may do about them.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch) | None => {
+            StoreError::Corrupt(text)
+        }
+        Some(_) => StoreError::Unavailable(text),
+    }
+}
+
+/// A column that does not hold what this release writes there.
+pub(crate) fn corrupt(what: &str) -> StoreError {
+    StoreError::Corrupt(format!("unreadable {what}"))
+}
+
+/// A query of sessions with their subjects, `s` and `u`, in the columns that
+/// [`session_and_subject`] reads and [`SESSION_COLUMNS`] counts; what `$more` adds comes after.
+macro_rules! select_sessions {
+    ($more:literal, $rest:literal) => {
+        concat!(
+            "select s.id, s.client, s.generation, s.token_key, s.rotated_at, s.seen_at, s.grace_run, s.grace_used, ",
+            "s.attempts, s.expires_at, s.auth_time, s.amr, s.scope, s.jkt, s.revoked_at, s.revoked_why, ",
+            "u.sub, u.disabled, u.not_before, u.not_before_why, u.scope, u.claims",
+            $more,
+            " from sessions s join subjects u on u.id = s.subject ",
+            $rest
+        )
+    };
+}
+pub(crate) use select_sessions;
+
+/// Where the subject's columns begin in a row of [`select_sessions`].
+const SUBJECT_AT: usize = 16;
+
+/// How many columns [`select_sessions`] has of its own.
+pub(crate) const SESSION_COLUMNS: usize = 22;
+
+/// Reads a row of [`select_sessions`].
+pub(crate) fn session_and_subject(row: &Row<'_>) -> Result<(Session, Subject), StoreError> {
+    let subject = subject(row, SUBJECT_AT)?;
+    let session = Session {
+        id: SessionId::from_bytes(get(row, 0)?),
+        subject: subject.id.clone(),
+        client: ClientId::new(text(row, 1)?).map_err(|_| corrupt("client id"))?,
+        rotation: RotationState {
+            generation: Generation(get(row, 2)?),
+            token_key: TokenKeyId(get(row, 3)?),
+            rotated_at: time(row, 4)?,
+            seen_at: time(row, 5)?,
+            grace_run: get(row, 6)?,
+            grace_used: get(row, 7)?,
+            attempts: attempts_from(row.get_ref(8).map_err(store_error)?.as_blob_or_null().ok().flatten())?,
+        },
+        expires_at: optional_time(row, 9)?,
+        auth_time: time(row, 10)?,
+        amr: get(row, 11)?,
+        scope: text(row, 12)?.parse().map_err(|_| corrupt("scope"))?,
+        jkt: get::<Option<[u8; 32]>>(row, 13)?.map(Thumbprint),
+        revoked: match (optional_time(row, 14)?, get::<Option<u8>>(row, 15)?) {
+            (Some(at), Some(why)) => Some(Revoked { at, why: EndingReason::from_code(why) }),
+            _ => None,
+        },
+    };
+    Ok((session, subject))
+}
+
+/// Reads a subject's columns from `at` on.
+pub(crate) fn subject(row: &Row<'_>, at: usize) -> Result<Subject, StoreError> {
+    let claims = text(row, at + 5)?;
+    Ok(Subject {
+        id: SubjectId::new(text(row, at)?).map_err(|_| corrupt("sub"))?,
+        disabled: get(row, at + 1)?,
+        cutoff: match (optional_time(row, at + 2)?, get::<Option<u8>>(row, at + 3)?) {
+            (Some(not_before), why) => {
+                Some(Cutoff { not_before, why: why.map_or(EndingReason::Revoked, EndingReason::from_code) })
+            }
+            (None, _) => None,
+        },
+        scope: text(row, at + 4)?.parse().map_err(|_| corrupt("scope"))?,
+        claims: if claims == "{}" {
+            daypass_core::Claims::default()
+        } else {
+            serde_json::from_str(claims).map_err(|_| corrupt("claims"))?
+        },
+    })
+}
+
+/// Reads a column.
+pub(crate) fn get<T: rusqlite::types::FromSql>(row: &Row<'_>, at: usize) -> Result<T, StoreError> {
+    row.get(at).map_err(store_error)
+}
+
+/// Reads a column of text without copying it.
+pub(crate) fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r str, StoreError> {
+    row.get_ref(at).map_err(store_error)?.as_str().map_err(|_| corrupt("text"))
+}
+
+/// Reads a column of milliseconds.
+pub(crate) fn time(row: &Row<'_>, at: usize) -> Result<Timestamp, StoreError> {
+    get(row, at).map(Timestamp::from_millis)
+}
+
+/// Reads a column of milliseconds or null.
+pub(crate) fn optional_time(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, StoreError> {
+    Ok(get::<Option<i64>>(row, at)?.map(Timestamp::from_millis))
+}
+
+/// Remembered attempt ids as a column: null where there is none; else a byte whose bits say which
+/// are there, and the ids, newest first.
+pub(crate) fn attempts_to(attempts: &RememberedAttempts) -> Option<Vec<u8>> {
+    let mut column = vec![0u8];
+    let mut mask = 0u8;
+    for (bit, id) in attempts.newest_first().iter().enumerate() {
+        if let Some(id) = id {
+            mask |= 1 << bit;
+            column.extend_from_slice(&id.0);
+        }
+    }
+    if let Some(first) = column.first_mut() {
+        *first = mask;
+    }
+    (mask != 0).then_some(column)
+}
+
+/// The reverse of [`attempts_to`].
+fn attempts_from(column: Option<&[u8]>) -> Result<RememberedAttempts, StoreError> {
+    let Some((mask, ids)) = column.and_then(<[u8]>::split_first) else {
+        return Ok(RememberedAttempts::default());
+    };
+    let (chunks, rest) = ids.as_chunks::<16>();
+    let mut chunks = chunks.iter();
+    let mut attempts = [None; REMEMBERED];
+    for (bit, slot) in attempts.iter_mut().enumerate() {
+        if mask & (1 << bit) != 0 {
+            *slot = Some(AttemptDigest(*chunks.next().ok_or_else(|| corrupt("attempts"))?));
+        }
+    }
+    if chunks.next().is_some() || !rest.is_empty() {
+        return Err(corrupt("attempts"));
+    }
+    Ok(RememberedAttempts::new(attempts))
+}
+
+/// Reads a feed entry from `session, sub, not_before, at, until`, beginning at column `at`.
+pub(crate) fn feed_entry(row: &Row<'_>, at: usize) -> Result<FeedEntry, StoreError> {
+    use daypass_core::Ending;
+    let ending = match (get::<Option<[u8; 16]>>(row, at)?, get::<Option<String>>(row, at + 1)?) {
+        (Some(session), _) => Ending::Session(SessionId::from_bytes(session)),
+        (None, Some(sub)) => Ending::Subject {
+            sub: SubjectId::new(&sub).map_err(|_| corrupt("sub"))?,
+            not_before: time(row, at + 2)?,
+        },
+        (None, None) => return Err(corrupt("feed entry")),
+    };
+    Ok(FeedEntry { ending, at: time(row, at + 3)?, until: time(row, at + 4)? })
+}
+
+/// Reads an event from `at, kind, sub, session, client, address, detail`, beginning at column `at`;
+/// none for a kind that only a newer release knows.
+pub(crate) fn event(row: &Row<'_>, at: usize) -> Result<Option<Event>, StoreError> {
+    let kind = serde_json::Value::String(text(row, at + 1)?.to_owned());
+    let Ok(kind) = serde_json::from_value::<EventKind>(kind) else { return Ok(None) };
+    let sub = get::<Option<String>>(row, at + 2)?;
+    let client = get::<Option<String>>(row, at + 4)?;
+    Ok(Some(Event {
+        at: time(row, at)?,
+        kind,
+        subject: sub.map(|sub| SubjectId::new(&sub)).transpose().map_err(|_| corrupt("sub"))?,
+        session: get::<Option<[u8; 16]>>(row, at + 3)?.map(SessionId::from_bytes),
+        client: client.map(|id| ClientId::new(&id)).transpose().map_err(|_| corrupt("client id"))?,
+        address: get(row, at + 5)?,
+        detail: get(row, at + 6)?,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_set_of_attempt_ids_survives_its_column() {
+        for mask in 0..16u8 {
+            let id = |bit: u8| (mask & (1 << bit) != 0).then_some(AttemptDigest([bit; 16]));
+            let attempts = RememberedAttempts::new([id(0), id(1), id(2), id(3)]);
+            let column = attempts_to(&attempts);
+            assert_eq!(column.is_none(), mask == 0);
+            assert_eq!(attempts_from(column.as_deref()).unwrap(), attempts);
+        }
+    }
+
+    #[test]
+    fn a_damaged_column_is_told() {
+        for bad in [&[0b11, 1][..], &[0b1], &[0; 17]] {
+            assert!(matches!(attempts_from(Some(bad)), Err(StoreError::Corrupt(_))));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Clients and keys.
+
+use std::time::Duration;
+
+use daypass_core::client::Ttl;
+use daypass_core::{Client, ClientId, ClientKind, EventKind, Grant, OnReuse, Scope, Timestamp};
+
+use super::Harness;
+use super::stage::{BUILT_IN, Stage, from_test, public};
+use crate::{AddClient, AddKey, KeyPurpose, KeyRecord};
+
+/// A registration with something in every field.
+fn full(id: &str) -> Client {
+    Client {
+        id: ClientId::new(id).unwrap(),
+        kind: ClientKind::Confidential,
+        first_party: true,
+        disabled: true,
+        grants: vec![Grant::ClientCredentials, Grant::RefreshToken],
+        scopes: "orders:read daypass:feed".parse::<Scope>().unwrap(),
+        audience: Some("https://api.example.org/é".to_owned()),
+        redirect_uris: vec!["https://a.example.org/cb?x=1".to_owned(), "app:/b".to_owned()],
+        claims: vec!["name".to_owned(), "*".to_owned()],
+        ttl: Ttl { access: Some(60), session: Some(0), idle: None, grace: Some(0) },
+        on_reuse: Some(OnReuse::Session),
+        secrets: vec![[7; 32], [255; 32]],
+    }
+}
+
+/// Registrations come back as they were, and tell of their coming and going.
+pub async fn clients_come_back_whole(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    assert_eq!(stage.store.clients().await.unwrap(), [], "the built-in one is not registered");
+    for client in [full("full"), public("bare")] {
+        assert_eq!(stage.store.add_client(client, from_test()).await.unwrap(), AddClient::Added);
+    }
+    let mut clients = stage.store.clients().await.unwrap();
+    clients.sort_by(|a, b| a.id.cmp(&b.id));
+    assert_eq!(clients, [public("bare"), full("full")]);
+    let event = &stage.events().await[0];
+    assert_eq!((event.kind, event.client.as_ref()), (EventKind::ClientAdded, Some(&full("full").id)));
+    assert_eq!(event.detail.as_deref(), Some("by a test"));
+}
+
+/// One of a name; whether something changed shows in the version.
+pub async fn clients_are_registered_once(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    let version = async || stage.store.versions().await.unwrap();
+    let first = version().await;
+    assert_eq!(stage.store.add_client(full("shop"), from_test()).await.unwrap(), AddClient::Added);
+    let second = version().await;
+    assert_ne!(first.clients, second.clients);
+    assert_eq!(stage.store.add_client(public("shop"), from_test()).await.unwrap(), AddClient::Taken);
+    assert_eq!(stage.store.add_client(public(BUILT_IN), from_test()).await.unwrap(), AddClient::Taken);
+    assert_eq!(stage.store.clients().await.unwrap(), [full("shop")]);
+    let (shop, nobody) = (ClientId::new("shop").unwrap(), ClientId::new("nobody").unwrap());
+    assert!(!stage.store.remove_client(nobody, from_test()).await.unwrap());
+    assert_eq!(version().await, second);
+    assert!(stage.store.remove_client(shop.clone(), from_test()).await.unwrap());
+    assert!(!stage.store.remove_client(shop, from_test()).await.unwrap());
+    assert_eq!(stage.store.clients().await.unwrap(), []);
+    let third = version().await;
+    assert_ne!(third.clients, second.clients);
+    assert_eq!(third.keys, first.keys);
+    assert_eq!(stage.kinds().await, [EventKind::ClientAdded, EventKind::ClientRemoved]);
+}
+
+fn key(stage: &Stage, id: &str, purpose: KeyPurpose, active_in: u64) -> KeyRecord {
+    KeyRecord {
+        id: id.to_owned(),
+        purpose,
+        algorithm: "ES256".to_owned(),
+        sealed: (0..=255).collect(),
+        created_at: stage.now(),
+        active_from: stage.now().plus(Duration::from_millis(active_in)),
+        retired_from: None,
+    }
+}
+
+async fn add(stage: &Stage, key: KeyRecord) {
+    let expected = stage.store.versions().await.unwrap().keys;
+    assert!(stage.store.add_key(AddKey { key, expected, source: from_test() }).await.unwrap());
+    assert_ne!(stage.store.versions().await.unwrap().keys, expected);
+}
+
+async fn find(stage: &Stage, id: &str) -> KeyRecord {
+    let keys = stage.store.keys().await.unwrap();
+    keys.into_iter().find(|key| key.id == id).expect("the key is there")
+}
+
+/// Two that rotate the keys at once: the second finds that they have changed.
+pub async fn a_key_is_added_only_to_what_its_maker_saw(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    let expected = stage.store.versions().await.unwrap().keys;
+    let first = key(&stage, "a", KeyPurpose::AccessToken, 0);
+    let second = key(&stage, "b", KeyPurpose::AccessToken, 0);
+    let [one, two] = [first.clone(), second].map(|key| AddKey { key, expected, source: from_test() });
+    assert!(stage.store.add_key(one).await.unwrap());
+    assert!(!stage.store.add_key(two).await.unwrap());
+    let keys = stage.store.keys().await.unwrap();
+    assert_eq!(keys, [first]);
+    assert_eq!(stage.kinds().await, [EventKind::KeyRotated]);
+}
+
+/// The key before goes out of use when the new one comes into use; other purposes, and keys that go
+/// out of use earlier, stay as they are.
+pub async fn a_new_key_retires_the_one_before(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    add(&stage, key(&stage, "a", KeyPurpose::AccessToken, 0)).await;
+    add(&stage, key(&stage, "1", KeyPurpose::RefreshToken, 0)).await;
+    let retired = async |id: &str| find(&stage, id).await.retired_from;
+    assert_eq!((retired("a").await, retired("1").await), (None, None));
+
+    let active = |key: &KeyRecord| -> Option<Timestamp> { Some(key.active_from) };
+    let b = key(&stage, "b", KeyPurpose::AccessToken, 5_000);
+    add(&stage, b.clone()).await;
+    assert_eq!((retired("a").await, retired("b").await, retired("1").await), (active(&b), None, None));
+    stage.clock.step(60_000);
+    let c = key(&stage, "c", KeyPurpose::AccessToken, 5_000);
+    add(&stage, c.clone()).await;
+    assert_eq!((retired("a").await, retired("b").await), (active(&b), active(&c)));
+    let second = key(&stage, "2", KeyPurpose::RefreshToken, 7);
+    add(&stage, second.clone()).await;
+    assert_eq!((retired("1").await, retired("c").await), (active(&second), None));
+    assert_eq!(find(&stage, "c").await, c);
+}
+
+/// Forgetting a key, once.
+pub async fn a_dropped_key_is_gone(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    add(&stage, key(&stage, "a", KeyPurpose::AccessToken, 0)).await;
+    add(&stage, key(&stage, "b", KeyPurpose::AccessToken, 0)).await;
+    let before = stage.store.versions().await.unwrap();
+    assert!(stage.store.drop_key("a".to_owned()).await.unwrap());
+    let after = stage.store.versions().await.unwrap();
+    assert_ne!(before.keys, after.keys);
+    assert!(!stage.store.drop_key("a".to_owned()).await.unwrap());
+    assert_eq!(stage.store.versions().await.unwrap(), after);
+    let left = stage.store.keys().await.unwrap();
+    assert_eq!(left.into_iter().map(|key| key.id).collect::<Vec<_>>(), ["b"]);
+}
+
+/// A store at rest.
+pub async fn the_store_says_that_it_is_well(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    stage.store.check().await.unwrap();
+    assert_eq!(stage.store.queue_depth(), 0);
+}

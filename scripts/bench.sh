@@ -1,0 +1,320 @@
+#!/usr/bin/env bash
+# Measures the service against the budgets in docs/performance.md.
+#
+#   scripts/bench.sh [ratio|growth|memory|storm|start|all]
+#
+#   ratio   refresh rate as a share of the floor's, a bare program, interleaved
+#   growth  refresh rate with few and with many sessions, interleaved
+#   memory  resident memory under load
+#   storm   refresh latency while people sign in as fast as they can
+#   start   time from exec to the first answer on an existing store
+#
+# Settings, from the environment:
+#   ROUNDS=3  ROUND_SECONDS=15  CONNECTIONS=64  SESSIONS=1000000  SAMPLE=100000  ALGORITHM=ES256
+#   GROWTH=10000000            one more size for `growth`
+#   STORM_CONNECTIONS=16       connections that sign in
+#   FLOOR_SRC=../shared/floor  the floor's source; the ratio is skipped where it is absent
+#   BINARY=PATH                measure this binary instead of building the `dist` profile
+#   STRICT=1                   exit 1 if a budget is missed; a wrong answer always does
+#
+# The result is a table on stdout and target/bench/result.json.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+source scripts/lib.sh
+
+rounds=${ROUNDS:-3}
+seconds=${ROUND_SECONDS:-15}
+connections=${CONNECTIONS:-64}
+sessions=${SESSIONS:-1000000}
+sample=${SAMPLE:-100000}
+algorithm=${ALGORITHM:-ES256}
+storm_connections=${STORM_CONNECTIONS:-16}
+floor_src=${FLOOR_SRC:-../shared/floor}
+floor_port=8099 # fixed in the floor's source
+bench=$root/target/bench
+misses=0
+
+# --- building -------------------------------------------------------------------------------------
+
+build_service() {
+  if [[ -n ${BINARY:-} ]]; then
+    binary=$(realpath "$BINARY")
+  else
+    title "building the service (profile dist)"
+    cargo build --locked --profile dist -p daypass
+    binary=$root/target/dist/daypass
+  fi
+}
+
+build_floor() {
+  title "building the floor"
+  local copy=$root/target/floor-src
+  mkdir -p "$copy" # what an earlier build resolved stays: its Cargo.lock
+  cp -R "$floor_src/." "$copy"
+  chmod -R u+w "$copy" # the source may be read-only
+  # As its own source says: the copy lies below this repository's .cargo/config.toml, whose flags are not its.
+  (cd "$copy" && LIBSQLITE3_FLAGS='' cargo build --release --target-dir "$root/target/floor")
+  floor=$root/target/floor/release/floor
+}
+
+# --- stores ---------------------------------------------------------------------------------------
+
+# prepared N: fills a store with N sessions, once for each build of the binary; sets `ready` to its folder.
+prepared() {
+  local count=$1 draw=$sample stamp
+  ((draw <= count)) || draw=$count
+  ready=$bench/prepared-$count
+  stamp="$(sha256sum "$binary" | cut -d' ' -f1) $count $draw"
+  [[ -f $ready/stamp && $(<"$ready/stamp") == "$stamp" ]] && return
+  rm -rf "$ready"
+  mkdir -p "$ready"
+  say "preparing a store of $count sessions, $draw of them to rotate"
+  (cd "$ready" && "$binary" bench prepare --data "$ready/data" --sessions "$count" --sample "$draw" --tokens "$ready/tokens.txt")
+  printf '%s' "$stamp" >"$ready/stamp"
+}
+
+# fresh N: a copy of the prepared store, so that every run starts from unused tokens; sets `run`.
+fresh() {
+  prepared "$1"
+  run=$bench/run
+  rm -rf "$run"
+  mkdir -p "$run"
+  cp -R --reflink=auto "$ready/." "$run"
+  sync -f "$run" # or the copy's write-back would disturb what is measured
+}
+
+# --- one run --------------------------------------------------------------------------------------
+
+# load NAME URL TOKENS EXTRA: drives wrk; sets `requests rate p50 p99`; ends the script if an answer was wrong.
+load() {
+  local name=$1 url=$2 tokens=$3 extra=$4 output=$bench/wrk.txt line
+  TOKENS=$tokens FORM_EXTRA=$extra THREADS=2 \
+    wrk -t2 -c"$connections" -d"${seconds}s" --timeout 10s -s "$root/scripts/refresh.lua" "$url" >"$output" 2>&1 ||
+    { cat "$output" >&2; die "wrk failed against $name"; }
+  line=$(grep '^RESULT ' "$output") || { cat "$output" >&2; die "wrk gave no result for $name"; }
+  local wrong silent
+  requests=$(field "$line" requests) rate=$(field "$line" rate) p50=$(field "$line" p50) p99=$(field "$line" p99)
+  wrong=$(field "$line" wrong) silent=$(field "$line" silent)
+  if ((wrong + silent > 0 || requests == 0)); then
+    cat "$output" >&2
+    die "$name: of $requests answers $wrong were wrong, and $silent never came: the figures are worth nothing"
+  fi
+}
+
+field() { sed -n "s/.* $2=\([0-9.]*\).*/\1/p" <<<"$1"; }
+
+run_floor() {
+  local dir=$bench/floor log=$bench/floor.log deadline=$((SECONDS + 300)) pid
+  rm -rf "$dir"
+  mkdir -p "$dir"
+  if is_listening "$floor_port"; then die "port $floor_port, the floor's, is taken"; fi
+  FLOOR_DIR=$dir "$floor" "$algorithm" "$sessions" "$sample" >"$log" 2>&1 &
+  pid=$!
+  disown "$pid"
+  children+=("$pid")
+  until is_listening "$floor_port"; do
+    if ! kill -0 "$pid" 2>/dev/null; then
+      cat "$log" >&2
+      die "the floor ended before it was ready"
+    fi
+    ((SECONDS < deadline)) || die "the floor was not ready within 5 min"
+    sleep 0.1
+  done
+  sync -f "$dir"
+  load floor "http://127.0.0.1:$floor_port/token" "$dir/tokens.txt" ''
+  stop_child "$pid"
+}
+
+# run_service N: starts the service on a fresh store and drives it; leaves it running as `service` on `port`.
+run_service() {
+  fresh "$1"
+  port=$(free_port)
+  start_service "$binary" "$run/data" "$port" "$bench/service.log"
+  load service "http://127.0.0.1:$port/oauth2/token" "$run/tokens.txt" '&client_id=daypass'
+  check_count
+}
+
+# Every answer that wrk counted is a refresh that the service counted; those in flight at the end may be more.
+check_count() {
+  local counted
+  counted=$(counter "$port" daypass_refresh_total) || { note "the service does not count its refreshes; not compared"; return 0; }
+  if ((counted < requests || counted > requests + connections)); then
+    die "wrk had $requests answers, but the service counts $counted refreshes"
+  fi
+}
+
+# --- results --------------------------------------------------------------------------------------
+
+median() { printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+quotient() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
+list() { local IFS=,; printf '[%s]' "$*"; }
+
+# verdict NAME VALUE OPERATOR BUDGET UNIT: says whether a budget is met.
+verdict() {
+  if awk -v a="$2" -v b="$4" -v op="$3" 'BEGIN { exit !(op == ">=" ? a >= b : a < b) }'; then
+    say "${green}met${plain}     $1: $2$5, budget $3 $4$5"
+  else
+    misses=$((misses + 1))
+    say "${red}missed${plain}  $1: $2$5, budget $3 $4$5"
+  fi
+}
+
+# keep PART JSON: notes a part's result and joins all parts into one file.
+keep() {
+  local part
+  printf '%s' "$2" >"$bench/part-$1.json"
+  {
+    printf '{"machine":{"cores":%d,"cpu":"%s","kernel":"%s","memory_kib":%d},"settings":{"rounds":%d,"seconds":%d,"connections":%d,"sessions":%d,"sample":%d,"algorithm":"%s"}' \
+      "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | tr -cd '[:alnum:] @().-')" "$(uname -r)" \
+      "$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)" \
+      "$rounds" "$seconds" "$connections" "$sessions" "$sample" "$algorithm"
+    for part in ratio growth memory storm start; do
+      [[ -f $bench/part-$part.json ]] || continue
+      printf ',"%s":%s' "$part" "$(<"$bench/part-$part.json")"
+    done
+    printf '}\n'
+  } >"$bench/result.json"
+}
+
+# --- the parts ------------------------------------------------------------------------------------
+
+ratio() {
+  if [[ ! -f $floor_src/Cargo.toml ]]; then
+    say "ratio: skipped, since there is no floor at $floor_src"
+    return 0
+  fi
+  [[ $algorithm == ES256 || $algorithm == Ed25519 ]] || die "the floor signs with ES256 or Ed25519, not $algorithm"
+  [[ -x ${floor:-} ]] || build_floor
+  title "ratio: $algorithm, $connections connections, $sessions sessions, $sample rotating, $rounds rounds of $seconds s"
+  prepared "$sessions"
+  printf '%-7s %12s %8s %8s %14s %8s %8s %7s %9s\n' round 'floor /s' p50 p99 'service /s' p50 p99 ratio 'RSS MiB'
+  local round floors=() services=() ratios=() floor_p99s=() service_p99s=() floor_p50s=() service_p50s=() row rss=0
+  for ((round = 1; round <= rounds; round++)); do
+    run_floor
+    row=$(printf '%-7s %12s %8s %8s' "$round" "$rate" "$p50" "$p99")
+    floors+=("$rate") floor_p50s+=("$p50") floor_p99s+=("$p99")
+    run_service "$sessions"
+    rss=$(memory_of VmRSS)
+    stop_child "$service"
+    services+=("$rate") service_p50s+=("$p50") service_p99s+=("$p99")
+    ratios+=("$(quotient "$rate" "${floors[-1]}")")
+    printf '%s %14s %8s %8s %7s %9s\n' "$row" "$rate" "$p50" "$p99" "${ratios[-1]}" "$((rss / 1024))"
+  done
+  local share floor_p99 service_p99
+  share=$(median "${ratios[@]}") floor_p99=$(median "${floor_p99s[@]}") service_p99=$(median "${service_p99s[@]}")
+  printf '%-7s %12s %8s %8s %14s %8s %8s %7s\n' median "$(median "${floors[@]}")" "$(median "${floor_p50s[@]}")" \
+    "$floor_p99" "$(median "${services[@]}")" "$(median "${service_p50s[@]}")" "$service_p99" "$share"
+  verdict 'share of the floor' "$share" '>=' 0.65 ''
+  note "p99 of the service as a share of the floor's: $(quotient "$service_p99" "$floor_p99")"
+  keep ratio "{\"ratio\":$share,\"ratios\":$(list "${ratios[@]}"),\"floor_per_s\":$(list "${floors[@]}"),\"service_per_s\":$(list "${services[@]}"),\
+\"floor_p50_ms\":$(list "${floor_p50s[@]}"),\"service_p50_ms\":$(list "${service_p50s[@]}"),\"floor_p99_ms\":$(list "${floor_p99s[@]}"),\"service_p99_ms\":$(list "${service_p99s[@]}"),\"rss_kib\":$rss}"
+}
+
+growth() {
+  local sizes=(10000 "$sessions") size round json='' all=() share
+  [[ -z ${GROWTH:-} ]] || sizes+=("$GROWTH")
+  title "growth: ${sizes[*]} sessions, $rounds rounds of $seconds s"
+  local -A rates=() p99s=()
+  for size in "${sizes[@]}"; do prepared "$size"; done
+  printf '%-7s %12s %12s %8s %8s\n' round sessions 'rate /s' p50 p99
+  for ((round = 1; round <= rounds; round++)); do
+    for size in "${sizes[@]}"; do
+      run_service "$size"
+      stop_child "$service"
+      printf '%-7s %12s %12s %8s %8s\n' "$round" "$size" "$rate" "$p50" "$p99"
+      rates[$size]+=" $rate" p99s[$size]+=" $p99"
+    done
+  done
+  local base middle
+  read -ra all <<<"${rates[10000]}"
+  base=$(median "${all[@]}")
+  for size in "${sizes[@]}"; do
+    read -ra all <<<"${rates[$size]}"
+    middle=$(median "${all[@]}")
+    share=$(quotient "$middle" "$base")
+    json+="${json:+,}{\"sessions\":$size,\"per_s\":$(list "${all[@]}"),\"median_per_s\":$middle,\"share_of_10k\":$share"
+    read -ra all <<<"${p99s[$size]}"
+    json+=",\"p99_ms\":$(list "${all[@]}")}"
+    ((size == 10000)) || verdict "rate at $size sessions as a share of that at 10000" "$share" '>=' 0.8 ''
+  done
+  keep growth "[$json]"
+}
+
+memory_of() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$service/status"; }
+
+memory() {
+  title "memory: $sessions sessions, after $seconds s under load"
+  run_service "$sessions"
+  local high resident
+  high=$(memory_of VmHWM) resident=$(memory_of VmRSS)
+  stop_child "$service"
+  say "highest $((high / 1024)) MiB, at the end $((resident / 1024)) MiB, at $rate refreshes/s"
+  verdict 'highest resident memory' "$((high / 1024))" '<' 128 ' MiB'
+  keep memory "{\"vm_hwm_kib\":$high,\"vm_rss_kib\":$resident,\"rate_per_s\":$rate}"
+}
+
+storm() {
+  title "storm: $storm_connections connections sign in beside $connections that refresh, $seconds s"
+  fresh "$sessions"
+  local password login signing report=$bench/login.json
+  password=$(head -c 18 /dev/urandom | base64)
+  (cd "$run" && "$binary" user add storm --password-stdin --data "$run/data" <<<"$password") >/dev/null
+  port=$(free_port)
+  start_service "$binary" "$run/data" "$port" "$bench/service.log"
+  (cd "$run" && DAYPASS_BENCH_PASSWORD=$password exec "$binary" bench login --target "http://127.0.0.1:$port" --username storm \
+    --connections "$storm_connections" --duration "$((seconds + 2))s" --warm-up 1s --json) >"$report" 2>"$bench/login.log" &
+  login=$!
+  children+=("$login")
+  sleep 1.5
+  load service "http://127.0.0.1:$port/oauth2/token" "$run/tokens.txt" '&client_id=daypass'
+  wait "$login" || { cat "$report" "$bench/login.log" >&2; die "signing in failed"; }
+  stop_child "$service"
+  signing=$(sed -n 's/^ *"rate_per_s": *\([0-9.]*\),*$/\1/p' "$report" | head -n 1)
+  say "$rate refreshes/s, p50 $p50 ms, p99 $p99 ms, beside ${signing:-?} sign-ins/s"
+  verdict 'refresh p99 in the storm' "$p99" '<' 20 ' ms'
+  keep storm "{\"rate_per_s\":$rate,\"p50_ms\":$p50,\"p99_ms\":$p99,\"sign_ins_per_s\":${signing:-null}}"
+}
+
+start() {
+  title "start: from exec to the first answer, $sessions sessions, $((rounds * 3)) starts"
+  fresh "$sessions"
+  local times=() begun took turn middle
+  for ((turn = 0; turn < rounds * 3; turn++)); do
+    port=$(free_port)
+    begun=$(now_us)
+    (cd "$run" && exec "$binary" serve --data "$run/data" --listen "127.0.0.1:$port") >>"$bench/service.log" 2>&1 &
+    service=$!
+    disown "$service"
+    children+=("$service")
+    until http_ok "$port" /healthz; do
+      kill -0 "$service" 2>/dev/null || die "the service ended before it answered; its log is $bench/service.log"
+      (($(now_us) - begun < 60000000)) || die "no answer within 60 s"
+    done
+    took=$(awk -v us="$(($(now_us) - begun))" 'BEGIN { printf "%.1f", us / 1000 }')
+    times+=("$took")
+    stop_child "$service"
+  done
+  middle=$(median "${times[@]}")
+  say "median $middle ms of: ${times[*]}"
+  verdict 'start to first answer' "$middle" '<' 150 ' ms'
+  keep start "{\"median_ms\":$middle,\"ms\":$(list "${times[@]}")}"
+}
+
+# --------------------------------------------------------------------------------------------------
+
+part=${1:-all}
+case $part in
+  ratio | growth | memory | storm | start) parts=("$part") ;;
+  all) parts=(ratio growth memory storm start) ;;
+  *) die "unknown part $part; there are ratio, growth, memory, storm, start, all" ;;
+esac
+command -v wrk >/dev/null || die "wrk is missing: scripts/setup.sh bench installs it"
+mkdir -p "$bench"
+[[ $part != all ]] || rm -f "$bench"/part-*.json
+build_service
+for part in "${parts[@]}"; do "$part"; done
+rm -rf "$bench/run" "$bench/floor"
+title "done"
+say "$misses of the budgets missed; figures in target/bench/result.json"
+[[ -z ${STRICT:-} || $misses == 0 ]]

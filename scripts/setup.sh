@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|bench|crash|all`.
+# System packages come from apt, if there is one and this is root; otherwise they are named.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+source scripts/lib.sh
+
+packages=() # of the system, as Debian calls them
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+need_rust() {
+  has cargo || die "cargo is missing: install Rust $(rust_version) or newer, as https://rustup.rs says"
+}
+
+rust_version() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
+
+need_compiler() { has cc || packages+=(build-essential); }
+
+need_wrk() { has wrk || packages+=(wrk); }
+
+need_component() { # rustfmt and clippy come with most toolchains
+  cargo "$2" --version >/dev/null 2>&1 && return
+  has rustup || die "cargo $2 is missing: install the component $1 of your Rust toolchain"
+  say "installing the component $1"
+  rustup component add "$1"
+}
+
+need_deny() {
+  cargo deny --version >/dev/null 2>&1 && return
+  say "installing cargo-deny, which takes some minutes"
+  cargo install cargo-deny --locked
+}
+
+install_packages() {
+  ((${#packages[@]})) || return 0
+  if ! has apt-get || ((EUID != 0)); then
+    die "missing: ${packages[*]} (as Debian names them); install them with your system's package manager, such as
+       sudo apt-get install ${packages[*]}"
+  fi
+  say "installing ${packages[*]}"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+}
+
+case ${1:-all} in
+  demo | crash) steps=(need_rust need_compiler) ;;
+  lint) steps=(need_rust need_compiler lint_tools) ;;
+  test) steps=(need_rust need_compiler lint_tools) ;;
+  bench) steps=(need_rust need_compiler need_wrk) ;;
+  all) steps=(need_rust need_compiler need_wrk lint_tools) ;;
+  *) die "unknown target $1; there are demo, lint, test, bench, crash, all" ;;
+esac
+
+lint_tools() {
+  # A C compiler may be among the packages, and building cargo-deny takes one.
+  install_packages
+  packages=()
+  need_component rustfmt fmt
+  need_component clippy clippy
+  need_deny
+}
+
+for step in "${steps[@]}"; do "$step"; done
+install_packages

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Everything that a change has to pass (`make test`), the quick checks first; stops at the first that
+# fails. `scripts/test.sh lint` runs only those that need no test run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+source scripts/lib.sh
+
+passed=0
+failed=0
+begun=$SECONDS
+
+step() { # step NAME COMMAND...
+  local name=$1 start=$SECONDS
+  shift
+  title "$name"
+  note "\$ $*"
+  if "$@"; then
+    passed=$((passed + 1))
+    say "${green}$name passed${plain} in $((SECONDS - start)) s"
+  else
+    failed=1
+    say "${red}$name failed${plain} after $((SECONDS - start)) s"
+    finish
+  fi
+}
+
+finish() {
+  local minutes=$(((SECONDS - begun) / 60)) seconds=$(((SECONDS - begun) % 60))
+  say ""
+  say "finished in $minutes min $seconds s"
+  say "steps: $passed passed, $failed failed"
+  exit "$failed"
+}
+
+step "format" cargo fmt --all --check
+step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "dependencies" cargo deny --locked check bans licenses sources
+[[ ${1:-all} == lint ]] && finish
+step "tests" cargo test --workspace --locked
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+step "binary" cargo build --locked -p daypass
+step "crash" scripts/crash.sh --kills 3 --binary target/debug/daypass
+finish
