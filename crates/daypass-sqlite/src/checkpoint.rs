@@ -15,8 +15,8 @@ use rusqlite::Connection;
 
 use crate::schema::{self, Durability};
 
-/// Writes after which copying is worth while. Each dirties about one page.
-const WORTH_COPYING: usize = 4_000;
+/// Changed rows after which copying is worth while. Each dirties about one page.
+const WORTH_COPYING: u64 = 4_000;
 
 /// Frames (pages of 4 KiB) beyond which the log is to start anew: 64 MiB.
 const LONG: i64 = 16_000;
@@ -29,17 +29,17 @@ const PASSES: usize = 6;
 
 /// The writer's side: counts what it writes and wakes the checkpointer.
 pub(crate) struct Gauge {
-    written: usize,
+    changes_then: u64,
     wake: SyncSender<()>,
     finish: Arc<AtomicBool>,
 }
 
 impl Gauge {
     /// Notes a committed batch; between two batches the writer holds no transaction.
-    pub(crate) fn committed(&mut self, conn: &Connection, writes: usize) {
-        self.written = self.written.saturating_add(writes);
-        if self.written >= WORTH_COPYING {
-            self.written = 0;
+    pub(crate) fn committed(&mut self, conn: &Connection) {
+        let changes = conn.total_changes();
+        if changes.saturating_sub(self.changes_then) >= WORTH_COPYING {
+            self.changes_then = changes;
             // A full channel means that it is awake already.
             let _awake = self.wake.try_send(());
         }
@@ -62,7 +62,7 @@ pub(crate) fn start(path: &Path, durability: Durability) -> StoreResult<(Gauge, 
         .name("daypass-checkpointer".to_owned())
         .spawn(move || run(&conn, &woken, &asked))
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok((Gauge { written: 0, wake, finish }, thread))
+    Ok((Gauge { changes_then: 0, wake, finish }, thread))
 }
 
 fn run(conn: &Connection, woken: &Receiver<()>, finish: &AtomicBool) {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use daypass_storage::{StoreError, StoreResult};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::rows::store_error;
@@ -13,6 +14,9 @@ const APPLICATION_ID: i32 = 0x4461_7950;
 
 /// The steps from nothing to the present schema; a file's `user_version` counts those it has taken.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+
+/// To how many bytes the log's file is cut when the log starts anew.
+const LOG_LIMIT: i64 = 128 << 20;
 
 /// How long to wait for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,6 +46,7 @@ pub(crate) fn writer(path: &Path, cache_bytes: usize, durability: Durability) ->
     conn.pragma_update(None, "journal_mode", "WAL").map_err(store_error)?;
     conn.pragma_update(None, "synchronous", synchronous).map_err(store_error)?;
     conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(store_error)?;
+    conn.pragma_update(None, "journal_size_limit", LOG_LIMIT).map_err(store_error)?;
     let kibibytes = i64::try_from(cache_bytes / 1024).unwrap_or(i64::MAX).saturating_neg();
     conn.pragma_update(None, "cache_size", kibibytes).map_err(store_error)?;
     Ok(conn)
@@ -56,6 +61,9 @@ fn open(path: &Path, flags: OpenFlags) -> StoreResult<Connection> {
     let conn =
         Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(store_error)?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+    // Without this, SQLite plans a statement anew whenever another value is bound to it, because the
+    // value might fit a partial index.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(store_error)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
 }

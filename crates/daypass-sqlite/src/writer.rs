@@ -174,9 +174,8 @@ impl Thread {
             {
                 jobs.push(next);
             }
-            let size = jobs.len();
             self.transact(&mut jobs);
-            self.gauge.committed(&self.conn, size);
+            self.gauge.committed(&self.conn);
         }
         checkpoint::truncate(&self.conn);
     }

@@ -20,9 +20,9 @@ use daypass_core::{
 
 pub use error::StoreError;
 pub use records::{
-    AddClient, AddKey, AddUser, EndOutcome, FeedCursor, FeedPage, KeyPurpose, KeyRecord, Opened, PasswordChange,
-    PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, SubjectChange, User, Username,
-    Versions,
+    AddClient, AddKey, AddUser, EndOutcome, FeedCursor, FeedPage, KeyPurpose, KeyRecord, Opened,
+    PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source,
+    SubjectChange, User, Username, Versions,
 };
 
 /// What every method answers with.
@@ -84,11 +84,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// Changes what is recorded of a subject; disabling it also ends its sessions. False: no such
     /// subject.
-    async fn change_subject(&self, sub: SubjectId, change: SubjectChange, source: Source) -> StoreResult<bool>;
+    async fn change_subject(
+        &self,
+        sub: SubjectId,
+        change: SubjectChange,
+        source: Source,
+    ) -> StoreResult<bool>;
 
     /// Replaces a person's password hash. False: no such person, or the hash to replace is not the
     /// one in place.
-    async fn set_password(&self, sub: SubjectId, change: PasswordChange, source: Source) -> StoreResult<bool>;
+    async fn set_password(&self, sub: SubjectId, change: PasswordChange, source: Source)
+    -> StoreResult<bool>;
 
     /// The wrong passwords seen in a row for an account.
     async fn guesses(&self, account: [u8; 32]) -> StoreResult<Guesses>;
@@ -144,4 +150,3 @@ pub trait Store: Send + Sync + 'static {
     /// How many writes wait.
     fn queue_depth(&self) -> usize;
 }
-

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use daypass_core::{
-    Claims, ClientId, Clients, Decision, FeedEntry, Origin, Presented, Scope, Session, SessionId, Subject, Timestamp,
+    Claims, ClientId, Clients, Decision, FeedEntry, Origin, Presented, Scope, Session, SessionId, Subject,
+    Timestamp,
 };
 
 /// A request to rotate.
@@ -252,7 +253,10 @@ pub struct KeyRecord {
 
 impl fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyRecord").field("id", &self.id).field("purpose", &self.purpose).finish_non_exhaustive()
+        f.debug_struct("KeyRecord")
+            .field("id", &self.id)
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
     }
 }
 

@@ -71,16 +71,20 @@ pub async fn the_feed_is_read_on_from_where_it_was_left(harness: impl Harness) {
     assert_eq!((next.entries.len(), next.complete, next.reset), (1, true, false));
 }
 
-/// A cursor of another epoch, or none, begins at the start and says so.
+/// A cursor that the store cannot have given out begins at the start and says so.
 pub async fn an_unknown_cursor_reads_from_the_start(harness: impl Harness) {
     let stage = Stage::set(harness).await;
     end_one(&stage).await;
     end_one(&stage).await;
     let end = stage.store.feed(None, 10).await.unwrap().cursor;
-    let other = FeedCursor { epoch: end.epoch.map(|byte| !byte), ..end };
-    let page = stage.store.feed(Some(other), 10).await.unwrap();
-    assert_eq!((page.entries.len(), page.reset, page.complete), (2, true, true));
-    assert_eq!(page.cursor, end);
+    let of_another_epoch = FeedCursor { epoch: end.epoch.map(|byte| !byte), ..end };
+    // What a store remembers that was since put back to an earlier state.
+    let past_the_end = FeedCursor { sequence: end.sequence + 1, ..end };
+    for unknown in [of_another_epoch, past_the_end] {
+        let page = stage.store.feed(Some(unknown), 10).await.unwrap();
+        assert_eq!((page.entries.len(), page.reset, page.complete), (2, true, true));
+        assert_eq!(page.cursor, end);
+    }
 }
 
 /// An entry stays until the last access token has expired everywhere; a cursor outlives it.
