@@ -47,6 +47,19 @@ impl Timestamp {
     }
 }
 
+/// How far back a clock may go and be taken to have stood still.
+const STEADY: i64 = 1000;
+
+/// The time of a transaction whose clock reads `now` after one at `last`.
+///
+/// A clock that is set back by up to a second, as time synchronisation does, is taken to have stood
+/// still, so that a retry never seems to come before the rotation that it repeats. A greater step is
+/// somebody's intention and is followed.
+#[must_use]
+pub fn steady(now: Timestamp, last: Timestamp) -> Timestamp {
+    if (0..=STEADY).contains(&last.millis_since(now)) { last } else { now }
+}
+
 /// A duration in whole milliseconds, saturating.
 pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
@@ -64,5 +77,27 @@ pub trait Clock: Send + Sync + 'static {
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Timestamp {
         (**self).now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_step_back_is_standing_still_and_a_great_one_is_followed() {
+        let at = Timestamp::from_millis;
+        assert_eq!(steady(at(5_000), at(4_000)), at(5_000));
+        assert_eq!(steady(at(5_000), at(5_000)), at(5_000));
+        assert_eq!(steady(at(5_000), at(5_001)), at(5_001));
+        assert_eq!(steady(at(5_000), at(6_000)), at(6_000));
+        assert_eq!(steady(at(5_000), at(6_001)), at(5_000));
+    }
+
+    #[test]
+    fn seconds_are_rounded_down_on_either_side_of_the_epoch() {
+        assert_eq!(Timestamp::from_millis(1_999).seconds(), 1);
+        assert_eq!(Timestamp::from_millis(-1).seconds(), -1);
+        assert_eq!(Timestamp::from_seconds(i64::MAX).millis(), i64::MAX);
     }
 }

@@ -95,8 +95,14 @@ impl SqliteStore {
         schema::migrate(&mut conn, &path)?;
         let readers = Readers::open(&path, options.readers)?;
         let (gauge, checkpointer) = checkpoint::start(&path, options.durability)?;
-        let thread =
-            writer::Thread { conn, clock: Arc::clone(&clock), observer, batch: options.batch.max(1), gauge };
+        let thread = writer::Thread {
+            conn,
+            clock: Arc::clone(&clock),
+            observer,
+            batch: options.batch.max(1),
+            gauge,
+            last: Timestamp::from_millis(i64::MIN),
+        };
         let (writer, thread) = writer::start(thread, options.queue.max(1))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self { writer: Some(writer), readers, clock, threads: Mutex::new(vec![thread, checkpointer]) })

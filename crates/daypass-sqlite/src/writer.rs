@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use daypass_core::time::steady;
 use daypass_core::{Clock, Timestamp};
 use daypass_storage::{RotateRequest, Rotated, StoreError, StoreResult};
 use rusqlite::Connection;
@@ -151,6 +152,8 @@ pub(crate) struct Thread {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) batch: usize,
     pub(crate) gauge: Gauge,
+    /// When the last transaction happened.
+    pub(crate) last: Timestamp,
 }
 
 /// Starts the thread; it ends when the last [`Writer`] is dropped, after everything queued.
@@ -187,7 +190,8 @@ impl Thread {
             return jobs.drain(..).for_each(|job| job.answer(Err(StoreError::Unavailable(text.clone()))));
         }
         let size = jobs.len();
-        let tx = Tx { conn: &self.conn, now: self.clock.now(), sessions: std::cell::Cell::new(0) };
+        self.last = steady(self.clock.now(), self.last);
+        let tx = Tx { conn: &self.conn, now: self.last, sessions: std::cell::Cell::new(0) };
         let applied: Vec<_> = jobs.drain(..).map(|mut job| (job.apply(&tx), job)).collect();
         let begun = self.observer.nanos();
         let committed = commit(&tx);
