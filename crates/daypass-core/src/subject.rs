@@ -36,7 +36,7 @@ impl Subject {
 
     /// Why a session that started at `start` is over, if the subject is the cause.
     pub fn ended(&self, start: Timestamp) -> Option<EndingReason> {
-        let cut = self.cutoff.filter(|cutoff| cutoff.not_before > start).map(|cutoff| cutoff.why);
+        let cut = self.cutoff.and_then(|cutoff| cutoff.ended(start));
         cut.or(self.disabled.then_some(EndingReason::Disabled))
     }
 }
@@ -48,6 +48,9 @@ pub struct Cutoff {
     pub not_before: Timestamp,
     /// Why.
     pub why: EndingReason,
+    /// Sessions that started before this are over because a used refresh token came back, whatever
+    /// ended the later ones.
+    pub reused_before: Option<Timestamp>,
 }
 
 impl Cutoff {
@@ -57,7 +60,20 @@ impl Cutoff {
         let past_all = latest.map_or(now, |latest| latest.max(now)).millis().saturating_add(1);
         let not_before = Timestamp::from_millis(past_all);
         let floor = before.map_or(not_before, |before| before.not_before);
-        Self { not_before: not_before.max(floor), why }
+        let not_before = not_before.max(floor);
+        let reused_before = match why {
+            EndingReason::Reused => Some(not_before),
+            _ => before.and_then(|before| before.reused_before),
+        };
+        Self { not_before, why, reused_before }
+    }
+
+    /// Why a session that started at `start` is over, if it is.
+    fn ended(&self, start: Timestamp) -> Option<EndingReason> {
+        if self.reused_before.is_some_and(|before| before > start) {
+            return Some(EndingReason::Reused);
+        }
+        (self.not_before > start).then_some(self.why)
     }
 }
 
@@ -152,17 +168,29 @@ mod tests {
         let clock_went_back = Cutoff::at(at(50), Some(at(90)), None, EndingReason::SignedOut);
         assert_eq!(clock_went_back.not_before, at(91));
         let second = Cutoff::at(at(60), Some(at(70)), Some(first), EndingReason::Reused);
-        assert_eq!(second, Cutoff { not_before: at(101), why: EndingReason::Reused });
+        let reused_before = Some(at(101));
+        assert_eq!(second, Cutoff { not_before: at(101), why: EndingReason::Reused, reused_before });
     }
 
     #[test]
     fn a_cutoff_is_compared_with_the_start_exactly() {
         let mut subject = Subject::new(SubjectId::new("s").unwrap());
-        subject.cutoff = Some(Cutoff { not_before: at(100), why: EndingReason::Reused });
+        subject.cutoff = Some(Cutoff::at(at(99), None, None, EndingReason::Reused));
         assert_eq!(subject.ended(at(99)), Some(EndingReason::Reused));
         assert_eq!(subject.ended(at(100)), None);
         subject.disabled = true;
         assert_eq!(subject.ended(at(100)), Some(EndingReason::Disabled));
+    }
+
+    #[test]
+    fn what_a_reuse_ended_stays_reused_and_what_ended_later_does_not_become_so() {
+        let mut subject = Subject::new(SubjectId::new("s").unwrap());
+        let reuse = Cutoff::at(at(100), None, None, EndingReason::Reused);
+        subject.cutoff = Some(Cutoff::at(at(200), None, Some(reuse), EndingReason::Revoked));
+        assert_eq!(subject.ended(at(100)), Some(EndingReason::Reused));
+        assert_eq!(subject.ended(at(101)), Some(EndingReason::Revoked));
+        assert_eq!(subject.ended(at(200)), Some(EndingReason::Revoked));
+        assert_eq!(subject.ended(at(201)), None);
     }
 
     #[test]

@@ -261,6 +261,13 @@ impl KeyKeeper {
         Self { store, master, entropy, policy }
     }
 
+    /// The secrets of refresh tokens, and the one that tags those made at `now`; for filling a store
+    /// before a measurement.
+    pub async fn token_secrets(&self, now: Timestamp) -> Result<Option<(TokenKeyId, TokenSecrets)>, KeyError> {
+        let ring = KeyRing::load(&*self.store, &self.master).await?;
+        Ok(ring.tagger(now).map(|tagger| (tagger, ring.secrets)))
+    }
+
     /// All keys, without their private parts, in order of use.
     pub async fn list(&self, now: Timestamp) -> Result<Vec<KeyView>, KeyError> {
         let view = |record: KeyRecord| KeyView {

@@ -46,4 +46,4 @@ pub use seal::MasterKey;
 pub use secret::Secret;
 pub use sessions::Held;
 pub use sign_in::{SignIn, SignInError};
-pub use start::{Parts, Service, StartError};
+pub use start::{Parts, Readiness, Service, StartError};

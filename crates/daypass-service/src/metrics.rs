@@ -93,6 +93,7 @@ impl Metrics {
     /// Metrics that are all zero.
     pub fn new() -> Self {
         use RefreshOutcome as R;
+        use SignInOutcome as S;
         let mut registry = Registry::with_prefix("daypass");
         let refresh = Family::<Refresh, Counter>::default();
         let outcomes = [
@@ -115,6 +116,9 @@ impl Metrics {
             .into_iter()
             .collect();
         let sign_in = Family::<SignIn, Counter>::default();
+        for outcome in [S::signed_in, S::refused, S::limited, S::unavailable] {
+            drop(sign_in.get_or_create(&SignIn { outcome }));
+        }
         let metrics = Self {
             refresh: counters,
             refresh_seconds: Histogram::new(SECONDS),

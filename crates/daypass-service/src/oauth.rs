@@ -1,6 +1,9 @@
 //! What OAuth clients ask for themselves: tokens of their own, revocation (RFC 7009) and
 //! introspection (RFC 7662).
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use daypass_core::{EndingReason, Grant, Scope, SubjectId};
 use daypass_jwt::AccessClaims;
 use daypass_storage::{Source, StoreError};
@@ -70,6 +73,15 @@ impl Service {
     /// Tells whether a client is who it says.
     pub fn authenticate_client(&self, auth: &ClientAuth) -> Result<RegisteredClient, ClientError> {
         self.inner.snapshot.load().authenticate(auth)
+    }
+
+    /// Notes that a client failed to authenticate from an address. The error: too many did, and how
+    /// long to wait. Right secrets are never held up by it.
+    pub fn client_failed(&self, address: IpAddr) -> Result<(), Duration> {
+        let now = self.now();
+        self.inner.client_failures.admit(address, now)?;
+        self.inner.client_failures.failed(address, now);
+        Ok(())
     }
 
     /// A client's token for itself (RFC 6749 section 4.4), without refresh token.

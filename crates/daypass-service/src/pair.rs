@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use daypass_core::revocation::MAX_ACCESS_LIFE;
 use daypass_core::{
     Claims, Client, Generation, Policy, RefreshToken, Scope, Session, SessionId, Subject, Timestamp,
 };
@@ -120,7 +121,8 @@ impl Inner {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<Pair, ServiceError> {
-        let end = now.plus(policy.access);
+        // Verifiers, this service among them, refuse longer lives.
+        let end = now.plus(policy.access.min(MAX_ACCESS_LIFE));
         let end =
             bearer.session.and_then(|session| session.expires_at).map_or(end, |session| session.min(end));
         let (iat, exp) = (now.seconds(), end.seconds());

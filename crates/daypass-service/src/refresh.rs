@@ -1,5 +1,6 @@
 //! Renewal: open the token, let the store decide and write, answer with the pair.
 
+use std::fmt;
 use std::sync::Arc;
 
 use daypass_core::attempt::InvalidAttempt;
@@ -16,8 +17,8 @@ use crate::metrics::RefreshOutcome;
 use crate::pair::Pair;
 use crate::start::{Inner, Service, Snapshot};
 
-/// A request to renew.
-#[derive(Clone, Debug)]
+/// A request to renew. It does not print the token and the attempt ids.
+#[derive(Clone)]
 pub struct Refresh<'a> {
     /// The refresh token, as it came.
     pub token: &'a str,
@@ -32,6 +33,16 @@ pub struct Refresh<'a> {
     pub resource: Option<&'a str>,
     /// Where the request came from.
     pub address: Option<Arc<str>>,
+}
+
+impl fmt::Debug for Refresh<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refresh")
+            .field("client", &self.client.map(RegisteredClient::id))
+            .field("scope", &self.scope)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a renewal was refused.

@@ -1,5 +1,7 @@
 //! A person's own sessions: listing and ending them, and logging out.
 
+use std::fmt;
+
 use daypass_core::{EndingReason, SessionId};
 use daypass_storage::{EndOutcome, SessionEntry, Source, User};
 
@@ -11,13 +13,22 @@ use crate::start::Service;
 /// The most sessions that are listed.
 const MOST_LISTED: usize = 1000;
 
-/// What somebody who logs out holds.
-#[derive(Clone, Copy, Debug)]
+/// What somebody who logs out holds. It does not print the token.
+#[derive(Clone, Copy)]
 pub enum Held<'a> {
     /// A refresh token, of any generation.
     Refresh(&'a str),
     /// An access token that has been verified.
     Access(&'a Caller),
+}
+
+impl fmt::Debug for Held<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refresh(_) => f.write_str("Refresh(…)"),
+            Self::Access(caller) => f.debug_tuple("Access").field(caller).finish(),
+        }
+    }
 }
 
 impl Service {

@@ -50,6 +50,17 @@ impl fmt::Debug for Parts {
     }
 }
 
+/// Whether a service can do its work, check by check.
+#[derive(Debug)]
+pub struct Readiness {
+    /// Whether the store answers.
+    pub store: Result<(), ServiceError>,
+    /// Whether there are keys to sign and to tag with.
+    pub keys: Result<(), ServiceError>,
+    /// Whether the revocation feed can be read.
+    pub feed: Result<(), ServiceError>,
+}
+
 /// Why a service could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -83,6 +94,8 @@ pub(crate) struct Inner {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     pub(crate) passwords: Passwords,
     pub(crate) addresses: AddressLimit,
+    /// Wrong client secrets, counted apart from wrong passwords.
+    pub(crate) client_failures: AddressLimit,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) reloading: tokio::sync::Mutex<Option<tokio::time::Instant>>,
 }
@@ -104,6 +117,7 @@ impl Service {
             .map_err(|error| StartError::Config(error.to_string()))?;
         let inner = Arc::new(Inner {
             addresses: AddressLimit::new(limits.address_failures),
+            client_failures: AddressLimit::new(limits.address_failures),
             config,
             store,
             clock,
@@ -135,13 +149,24 @@ impl Service {
 
     /// Whether the service can do its work: store, keys and feed.
     pub async fn ready(&self) -> Result<(), ServiceError> {
-        self.inner.store.check().await?;
-        let snapshot = self.inner.snapshot.load_full();
-        if snapshot.keys.signer(self.now()).is_none() || snapshot.keys.tagger(self.now()).is_none() {
-            return Err(ServiceError::Key("none that signs".to_owned()));
+        let Readiness { store, keys, feed } = self.readiness().await;
+        store.and(keys).and(feed)
+    }
+
+    /// Whether the service can do its work, check by check.
+    pub async fn readiness(&self) -> Readiness {
+        let now = self.now();
+        let keys = {
+            let snapshot = self.inner.snapshot.load();
+            let missing = || ServiceError::Key("none that signs".to_owned());
+            let there = snapshot.keys.signer(now).is_some() && snapshot.keys.tagger(now).is_some();
+            there.then_some(()).ok_or_else(missing)
+        };
+        Readiness {
+            store: self.inner.store.check().await.map_err(ServiceError::from),
+            keys,
+            feed: self.inner.store.feed(None, 1).await.map(drop).map_err(ServiceError::from),
         }
-        self.inner.store.feed(None, 1).await?;
-        Ok(())
     }
 
     /// The metrics in the Prometheus text format.

@@ -18,8 +18,8 @@ const USER_COLUMNS: usize = 3;
 macro_rules! select_users {
     ($rest:literal) => {
         concat!(
-            "select p.name, p.password, p.created_at, u.sub, u.disabled, u.not_before, u.not_before_why, u.scope, ",
-            "u.claims from users p join subjects u on u.id = p.subject ",
+            "select p.name, p.password, p.created_at, u.sub, u.disabled, u.not_before, u.not_before_why, ",
+            "u.reused_before, u.scope, u.claims from users p join subjects u on u.id = p.subject ",
             $rest
         )
     };
@@ -40,7 +40,7 @@ fn user(row: &Row<'_>) -> StoreResult<User> {
 /// The row and the content of a subject.
 pub(crate) fn find_subject(conn: &Connection, sub: &SubjectId) -> StoreResult<Option<(i64, Subject)>> {
     let sql =
-        "select id, sub, disabled, not_before, not_before_why, scope, claims from subjects where sub = ?1";
+        "select id, sub, disabled, not_before, not_before_why, reused_before, scope, claims from subjects where sub = ?1";
     let mut statement = conn.prepare_cached(sql).map_err(store_error)?;
     let mut rows = statement.query([sub.as_str()]).map_err(store_error)?;
     let row = rows.next().map_err(store_error)?;

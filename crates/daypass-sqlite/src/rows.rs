@@ -33,7 +33,7 @@ macro_rules! select_sessions {
         concat!(
             "select s.id, s.client, s.generation, s.token_key, s.rotated_at, s.seen_at, s.grace_run, s.grace_used, ",
             "s.attempts, s.expires_at, s.auth_time, s.amr, s.scope, s.jkt, s.revoked_at, s.revoked_why, ",
-            "u.sub, u.disabled, u.not_before, u.not_before_why, u.scope, u.claims",
+            "u.sub, u.disabled, u.not_before, u.not_before_why, u.reused_before, u.scope, u.claims",
             $more,
             " from sessions s join subjects u on u.id = s.subject ",
             $rest
@@ -46,7 +46,7 @@ pub(crate) use select_sessions;
 const SUBJECT_AT: usize = 16;
 
 /// How many columns [`select_sessions`] has of its own.
-pub(crate) const SESSION_COLUMNS: usize = 22;
+pub(crate) const SESSION_COLUMNS: usize = 23;
 
 /// Reads a row of [`select_sessions`].
 pub(crate) fn session_and_subject(row: &Row<'_>) -> Result<(Session, Subject), StoreError> {
@@ -79,17 +79,18 @@ pub(crate) fn session_and_subject(row: &Row<'_>) -> Result<(Session, Subject), S
 
 /// Reads a subject's columns from `at` on.
 pub(crate) fn subject(row: &Row<'_>, at: usize) -> Result<Subject, StoreError> {
-    let claims = text(row, at + 5)?;
+    let claims = text(row, at + 6)?;
     Ok(Subject {
         id: SubjectId::new(text(row, at)?).map_err(|_| corrupt("sub"))?,
         disabled: get(row, at + 1)?,
         cutoff: match (optional_time(row, at + 2)?, get::<Option<u8>>(row, at + 3)?) {
             (Some(not_before), why) => {
-                Some(Cutoff { not_before, why: why.map_or(EndingReason::Revoked, EndingReason::from_code) })
+                let why = why.map_or(EndingReason::Revoked, EndingReason::from_code);
+                Some(Cutoff { not_before, why, reused_before: optional_time(row, at + 4)? })
             }
             (None, _) => None,
         },
-        scope: text(row, at + 4)?.parse().map_err(|_| corrupt("scope"))?,
+        scope: text(row, at + 5)?.parse().map_err(|_| corrupt("scope"))?,
         claims: if claims == "{}" {
             daypass_core::Claims::default()
         } else {

@@ -143,8 +143,9 @@ pub(crate) fn cut_off(tx: &Tx<'_>, sub: &SubjectId, why: EndingReason) -> StoreR
     if found.is_none() {
         people::insert_subject(tx, &Subject::new(sub.clone()))?;
     }
-    let sql = "update subjects set not_before = ?2, not_before_why = ?3 where sub = ?1";
-    tx.execute(sql, (sub.as_str(), cutoff.not_before.millis(), why.code()))?;
+    let sql = "update subjects set not_before = ?2, not_before_why = ?3, reused_before = ?4 where sub = ?1";
+    let reused_before = cutoff.reused_before.map(Timestamp::millis);
+    tx.execute(sql, (sub.as_str(), cutoff.not_before.millis(), why.code(), reused_before))?;
     let ending = Ending::Subject { sub: sub.clone(), not_before: cutoff.not_before };
     feed::append(tx, &FeedEntry::new(ending, tx.now))?;
     Ok(cutoff)

@@ -1,7 +1,23 @@
+//! `daypass`: the token service, and the commands around it.
+
+mod cli;
+
+mod client;
+mod keys;
+mod serve;
+mod session;
+mod user;
+
 mod bench;
-mod chain;
-mod config;
 mod demo;
+mod ground;
+
+mod config;
+mod open;
+mod system;
+mod terminal;
+
+mod chain;
 mod dice;
 #[cfg(test)]
 mod fake;
@@ -9,4 +25,13 @@ mod hosted;
 mod pair;
 mod wire;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run(cli::Cli::parse())
+}

@@ -13,6 +13,7 @@ create table subjects (
   disabled       integer not null default 0,
   not_before     integer,           -- ms; sessions that started before are over
   not_before_why integer,
+  reused_before  integer,           -- ms; those that started before are over because of a reuse
   scope          text not null default '',
   claims         text not null default '{}'
 ) strict;

@@ -125,7 +125,7 @@ pub(crate) const KEYS: &[Key] = &[
         default: Fallback::Value("false"),
         accepts: "true or false",
         meaning: "Whether a reverse proxy stands in front, so that a client's address is read from the forwarding \
-                  headers. Needs `trusted_proxies`.",
+                  headers, of `trusted_proxies` only.",
         secret: false,
     },
     Key {
@@ -172,7 +172,7 @@ pub(crate) const KEYS: &[Key] = &[
         section: "tokens",
         name: "session",
         default: Fallback::Value("180d"),
-        accepts: "a duration of whole seconds no shorter than `tokens.access`, or 0",
+        accepts: "a duration of whole seconds, or 0",
         meaning: "Life of a session from its sign-in, however often it is renewed; `0`: without end.",
         secret: false,
     },
@@ -180,7 +180,7 @@ pub(crate) const KEYS: &[Key] = &[
         section: "tokens",
         name: "idle",
         default: Fallback::Value("0"),
-        accepts: "a duration of whole seconds no shorter than `tokens.access`, or 0",
+        accepts: "a duration of whole seconds, or 0",
         meaning: "A session unused for longer ends; `0`: never for that reason.",
         secret: false,
     },

@@ -34,6 +34,9 @@ pub(crate) use raw::{Overrides, Sources};
 pub(crate) use render::Shown;
 pub(crate) use value::{CookiePrefix, Network};
 
+pub(crate) use daypass_service::core::OnReuse;
+pub(crate) use daypass_service::jwt::Algorithm;
+
 /// Reads the configuration of this process: `--config FILE`, else the file that `DAYPASS_CONFIG` names,
 /// else `daypass.toml` in the working directory if there is one; over it the environment; over that the
 /// flags.
@@ -115,30 +118,6 @@ pub(crate) struct Tokens {
     pub(crate) algorithm: Algorithm,
     /// Whether the cookie transport puts the access token into a cookie too.
     pub(crate) access_cookie: bool,
-}
-
-/// What reuse of a refresh token ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnReuse {
-    /// All sessions of the subject.
-    Subject,
-    /// The token's own session.
-    Session,
-}
-
-/// How access tokens are signed (RFC 7518, RFC 9864).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// EdDSA on Curve25519.
-    Ed25519,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// HMAC with SHA-256 and an imported secret.
-    Hs256,
 }
 
 /// Cookie names.

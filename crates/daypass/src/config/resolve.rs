@@ -29,11 +29,11 @@ const LOG_FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", 
 const ON_REUSE: &[(&str, OnReuse)] = &[("subject", OnReuse::Subject), ("session", OnReuse::Session)];
 
 const ALGORITHMS: &[(&str, Algorithm)] = &[
-    ("ES256", Algorithm::Es256),
+    ("ES256", Algorithm::ES256),
     ("Ed25519", Algorithm::Ed25519),
-    ("RS256", Algorithm::Rs256),
-    ("PS256", Algorithm::Ps256),
-    ("HS256", Algorithm::Hs256),
+    ("RS256", Algorithm::RS256),
+    ("PS256", Algorithm::PS256),
+    ("HS256", Algorithm::HS256),
 ];
 
 /// The issuer of a service that is told none.
@@ -168,17 +168,11 @@ impl Resolver {
             let shown: Vec<_> = networks.iter().map(ToString::to_string).collect();
             Ok((networks, json!(shown)))
         })?;
-        match (behind_proxy?, networks.is_empty()) {
-            (true, true) => {
-                self.conflict("", "behind_proxy", "is true, but `trusted_proxies` names no proxy");
-                Err(Noted)
-            }
-            (false, false) => {
-                self.conflict("", "trusted_proxies", "has no effect while `behind_proxy` is false");
-                Err(Noted)
-            }
-            _ => Ok(networks),
+        if behind_proxy? && networks.is_empty() {
+            let text = "behind_proxy is true, but trusted_proxies names no proxy: the addresses seen are the proxy's own";
+            self.remarks.push(text.to_owned());
         }
+        Ok(networks)
     }
 
     fn tokens(&mut self) -> Read<Tokens> {
@@ -189,18 +183,8 @@ impl Resolver {
         let on_reuse = self.choice("tokens", "on_reuse", ON_REUSE);
         let algorithm = self.choice("tokens", "algorithm", ALGORITHMS);
         let access_cookie = self.boolean("tokens", "access_cookie");
-        let access = access?;
-        for (name, length) in [("session", session), ("idle", idle)] {
-            if length.is_ok_and(|length| !length.is_zero() && length < access) {
-                self.conflict(
-                    "tokens",
-                    name,
-                    &format!("is shorter than tokens.access = \"{}\"", show_duration(access)),
-                );
-            }
-        }
         Ok(Tokens {
-            access,
+            access: access?,
             session: unless_zero(session?),
             idle: unless_zero(idle?),
             grace: grace?,

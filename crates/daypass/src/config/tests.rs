@@ -83,7 +83,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(tokens.access, Duration::from_mins(10));
     assert_eq!(tokens.session, Some(Duration::from_hours(180 * 24)));
     assert_eq!((tokens.idle, tokens.grace), (None, Duration::from_secs(10)));
-    assert_eq!((tokens.on_reuse, tokens.algorithm), (OnReuse::Subject, Algorithm::Es256));
+    assert_eq!((tokens.on_reuse, tokens.algorithm), (OnReuse::Subject, Algorithm::ES256));
     assert!(!tokens.access_cookie);
     assert_eq!(config.cookies.refresh, "__Host-Http-daypass");
     assert_eq!(config.cookies.access, "__Host-Http-daypass-at");
@@ -266,7 +266,7 @@ fn every_mistake_is_reported_at_once() {
         "daypass.toml:1: issuer = \"http://app.example\": is http on a host that is not a loopback one; expected an https URL (http on a loopback host only), without query, fragment, user or trailing slash",
         "daypass.toml:2: unknown key `log_formt`; the nearest is `log_format`",
         "daypass.toml:5: tokens.access = 600: has no unit: write \"600s\" if seconds are meant; expected a duration of whole seconds from 1s to 1h",
-        "daypass.toml:6: tokens.session = \"1w\": has the unknown unit \"w\"; there are ms, s, m, h and d, one at a time; expected a duration of whole seconds no shorter than `tokens.access`, or 0",
+        "daypass.toml:6: tokens.session = \"1w\": has the unknown unit \"w\"; there are ms, s, m, h and d, one at a time; expected a duration of whole seconds, or 0",
         "daypass.toml:8: unknown section [tokns]; the nearest is [tokens]",
         "DAYPASS_STORE_CACHE: unknown variable; the nearest is `DAYPASS_STORE__CACHE`",
         "DAYPASS_TOKENS__GRACE: tokens.grace = \"2m\": is too large; expected a duration up to 60s, or 0",
@@ -400,8 +400,6 @@ fn durations() {
         ("session = '36501d'", "is longer than a hundred years"),
         ("session = '99999999999999999999d'", "is too large"),
         ("session = '18446744073709551615d'", "is longer than a hundred years"),
-        ("session = '5m'", "is shorter than tokens.access = \"10m\""),
-        ("idle = '9m'", "is shorter than tokens.access = \"10m\""),
         ("grace = '61s'", "is too large"),
     ];
     for (line, reason) in cases {
@@ -481,7 +479,7 @@ fn numbers_and_booleans_are_strict() {
 #[test]
 fn choices_are_exact() {
     for (word, algorithm) in
-        [("RS256", Algorithm::Rs256), ("PS256", Algorithm::Ps256), ("HS256", Algorithm::Hs256)]
+        [("RS256", Algorithm::RS256), ("PS256", Algorithm::PS256), ("HS256", Algorithm::HS256)]
     {
         assert_eq!(loaded(&format!("[tokens]\nalgorithm = '{word}'")).tokens.algorithm, algorithm);
     }
@@ -670,10 +668,8 @@ fn proxies() {
         let error = refused(&format!("behind_proxy = true\ntrusted_proxies = ['{bad}']"));
         assert!(error.contains(reason), "{bad}: {error}");
     }
-    assert!(refused("behind_proxy = true").contains("`trusted_proxies` names no proxy"));
-    assert!(
-        refused("trusted_proxies = ['10.0.0.7']").contains("has no effect while `behind_proxy` is false")
-    );
+    assert!(loaded("behind_proxy = true").remarks()[0].contains("trusted_proxies names no proxy"));
+    assert!(loaded("trusted_proxies = ['10.0.0.7']").remarks().is_empty());
 }
 
 #[test]

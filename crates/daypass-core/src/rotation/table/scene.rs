@@ -178,7 +178,9 @@ impl Scene {
     /// The subject's sessions that began before `start + offset` ms were ended.
     pub(super) fn cut_off(mut self, offset: i64, why: EndingReason) -> Self {
         let start = self.session.start().millis();
-        self.subject.cutoff = Some(Cutoff { not_before: Timestamp::from_millis(start + offset), why });
+        let not_before = Timestamp::from_millis(start + offset);
+        let reused_before = (why == EndingReason::Reused).then_some(not_before);
+        self.subject.cutoff = Some(Cutoff { not_before, why, reused_before });
         self.noting(&format!("subject's not_before start{offset:+} ms as {why:?}"))
     }
 

@@ -104,6 +104,13 @@ fn id(maker: u8, of: u32) -> u64 {
 }
 
 impl Model {
+    /// Ends the subject's sessions. What a reuse ended stays ended for that reason.
+    fn cut_off_for(&mut self, why: EndingReason) {
+        if self.cut_off != Some(EndingReason::Reused) {
+            self.cut_off = Some(why);
+        }
+    }
+
     pub(super) fn generation(&self) -> u32 {
         u32::try_from(self.account.made.len()).unwrap()
     }

@@ -181,10 +181,10 @@ impl Model {
                 self.account = lost.swap_remove(0);
             }
             Step::End(why) => self.ended = Some(*why),
-            Step::CutOff(why) => self.cut_off = Some(*why),
+            Step::CutOff(why) => self.cut_off_for(*why),
             Step::Disable => {
                 self.disabled = true;
-                self.cut_off = Some(EndingReason::Disabled);
+                self.cut_off_for(EndingReason::Disabled);
             }
             Step::Enable => self.disabled = false,
         }

@@ -1,0 +1,199 @@
+//! Services of this process's own, for `bench` and `demo`: on temporary stores, filled without a
+//! sign-in for each session.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use daypass_service::core::{Claims, ClientId, Clock as _, Generation, NewSession, Scope, SessionId, SubjectId};
+use daypass_service::storage::{Source, Store, User, Username};
+use daypass_service::{Entropy as _, Metrics, Secret, hash_password};
+use daypass_sqlite::SqliteStore;
+use tempfile::TempDir;
+
+use crate::bench::{Ground, PrivateService, Progress};
+use crate::config::{Config, Overrides, Sources};
+use crate::demo::{DemoService, Stage};
+use crate::dice::Dice;
+use crate::hosted::{Credentials, Failure, Hosted};
+use crate::system::{SystemClock, SystemEntropy};
+use crate::{open, serve};
+
+/// Sessions opened in one transaction.
+const BATCH: u64 = 5_000;
+
+/// Life of the demo's access tokens: long enough for a dozen calls, short enough to wait for.
+const DEMO_ACCESS: Duration = Duration::from_secs(4);
+
+/// What this binary itself provides.
+#[derive(Debug)]
+pub(crate) struct OwnGround {
+    /// The configuration file for a store that is to be filled.
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Ground for OwnGround {
+    async fn with_sessions(
+        &self,
+        sessions: u64,
+        sample: u64,
+        progress: &Progress,
+    ) -> Result<PrivateService, Failure> {
+        let (folder, config) = temporary(|_| {})?;
+        let metrics = Arc::new(Metrics::new());
+        let store = open::store(&config, &metrics)?;
+        let tokens = fill(&config, &store, sessions, sample, progress).await?;
+        let hosted = host(folder, config, store, metrics).await?;
+        Ok(PrivateService { hosted, tokens, users: Vec::new() })
+    }
+
+    async fn with_users(&self, users: u64, progress: &Progress) -> Result<PrivateService, Failure> {
+        let (folder, config) = temporary(|config| {
+            config.limits.account_failures = u32::MAX;
+            config.limits.address_failures = u32::MAX;
+        })?;
+        let metrics = Arc::new(Metrics::new());
+        let store = open::store(&config, &metrics)?;
+        let users = add_users(&*store, users, progress).await?;
+        let hosted = host(folder, config, store, metrics).await?;
+        Ok(PrivateService { hosted, tokens: Vec::new(), users })
+    }
+
+    async fn fill(
+        &self,
+        data: &Path,
+        sessions: u64,
+        sample: u64,
+        progress: &Progress,
+    ) -> Result<Vec<String>, Failure> {
+        let overrides = Overrides { listen: None, data: Some(data.to_owned()), issuer: None };
+        let config = crate::config::load(self.config.clone(), overrides)?;
+        let store = open::store(&config, &Arc::new(Metrics::new()))?;
+        fill(&config, &store, sessions, sample, progress).await
+    }
+}
+
+impl Stage for OwnGround {
+    async fn start(&self) -> Result<DemoService, Failure> {
+        let (folder, config) = temporary(|config| config.tokens.access = DEMO_ACCESS)?;
+        let metrics = Arc::new(Metrics::new());
+        let store = open::store(&config, &metrics)?;
+        let ada = add_person(&*store, "ada", r#"{"name":"Ada","roles":["engineer"]}"#).await?;
+        let ben = add_person(&*store, "ben", r#"{"name":"Ben"}"#).await?;
+        let hosted = host(folder, config, store, metrics).await?;
+        Ok(DemoService { hosted, access_life: DEMO_ACCESS, ada, ben })
+    }
+}
+
+/// A configuration of defaults, on a temporary folder and a free port of the loopback interface.
+fn temporary(change: impl FnOnce(&mut Config)) -> Result<(TempDir, Config), Failure> {
+    let folder = tempfile::Builder::new().prefix("daypass-").tempdir()?;
+    let overrides = Overrides {
+        listen: Some("127.0.0.1:0".to_owned()),
+        data: Some(folder.path().join("data")),
+        issuer: None,
+    };
+    // Neither the environment nor a file of the working directory has a say in a temporary service.
+    let mut sources = Sources::system(None, overrides);
+    sources.variables.clear();
+    sources.usual = folder.path().join("none.toml");
+    let mut config = Config::from_sources(&sources)?;
+    change(&mut config);
+    Ok((folder, config))
+}
+
+async fn host(
+    folder: TempDir,
+    config: Config,
+    store: Arc<SqliteStore>,
+    metrics: Arc<Metrics>,
+) -> Result<Hosted, Failure> {
+    let described = format!("SQLite, temporary, {}", config.tokens.algorithm);
+    let running = serve::start(config, store, metrics).await?;
+    let base_url = running.issuer().to_owned();
+    Ok(Hosted::new(base_url, described, move || async move {
+        running.stop().await?;
+        Ok(folder.close()?)
+    }))
+}
+
+/// Opens sessions of the client `daypass`, each of a subject of its own, and returns the refresh
+/// tokens of a random sample.
+async fn fill(
+    config: &Config,
+    store: &Arc<SqliteStore>,
+    sessions: u64,
+    sample: u64,
+    progress: &Progress,
+) -> Result<Vec<String>, Failure> {
+    let keeper = open::keeper_of(config, Arc::<SqliteStore>::clone(store)).await?;
+    keeper.ensure(SystemClock.now()).await?;
+    let secrets = keeper.token_secrets(SystemClock.now()).await?;
+    let (tagger, secrets) = secrets.ok_or("the store has no secret for refresh tokens")?;
+    let client = ClientId::new(daypass_service::core::client::BUILT_IN)?;
+    let mut ids: Vec<SessionId> = Vec::with_capacity(usize::try_from(sessions)?);
+    while (ids.len() as u64) < sessions {
+        let count = BATCH.min(sessions.saturating_sub(ids.len() as u64));
+        let mut batch = Vec::with_capacity(usize::try_from(count)?);
+        for _ in 0..count {
+            let (mut random, mut sub) = ([0; 10], [0; 16]);
+            SystemEntropy.fill(&mut random);
+            SystemEntropy.fill(&mut sub);
+            batch.push(NewSession {
+                random,
+                subject: SubjectId::new(&format!("bench_{}", SessionId::from_bytes(sub)))?,
+                client: client.clone(),
+                scope: Scope::empty(),
+                amr: "pwd".to_owned(),
+                auth_time: None,
+                life: config.tokens.session,
+                jkt: None,
+                token_key: tagger,
+            });
+        }
+        ids.extend(store.open_many(batch).await?);
+        progress.done(count);
+    }
+    let sample = usize::try_from(sample)?;
+    Dice::new().deal(&mut ids, sample)?;
+    let token = |id: &SessionId| secrets.issue(tagger, *id, Generation(0)).map(|token| token.expose().to_owned());
+    ids.iter().take(sample).map(token).collect::<Option<_>>().ok_or_else(|| "a secret is missing".into())
+}
+
+/// Adds people who share one password and its hash: hashing each would take longer than the
+/// measurement.
+async fn add_users(store: &dyn Store, users: u64, progress: &Progress) -> Result<Vec<Credentials>, Failure> {
+    let password = "a password for measuring".to_owned();
+    let hash = hash_password(&Secret::new(password.clone()), &SystemEntropy)?;
+    let mut added = Vec::new();
+    for number in 0..users {
+        let username = format!("bench{number}");
+        let user = User {
+            name: username.parse::<Username>()?,
+            subject: daypass_service::core::Subject::new(SubjectId::new(&username)?),
+            password: Some(hash.clone()),
+            created_at: SystemClock.now(),
+        };
+        store.add_user(user, Source::default()).await?;
+        added.push(Credentials { username, password: password.clone() });
+        progress.done(1);
+    }
+    Ok(added)
+}
+
+async fn add_person(store: &SqliteStore, name: &str, claims: &str) -> Result<Credentials, Failure> {
+    let password = format!("{}-{}", name, Dice::new().attempt_id()?);
+    let claims: Claims = serde_json::from_str(claims)?;
+    let user = User {
+        name: name.parse::<Username>()?,
+        subject: daypass_service::core::Subject {
+            claims,
+            ..daypass_service::core::Subject::new(SubjectId::new(&format!("usr_{name}"))?)
+        },
+        password: Some(hash_password(&Secret::new(password.clone()), &SystemEntropy)?),
+        created_at: SystemClock.now(),
+    };
+    store.add_user(user, Source::default()).await?;
+    Ok(Credentials { username: name.to_owned(), password })
+}
+

@@ -1,0 +1,139 @@
+//! `daypass serve`: the service on its listeners, until it is asked to leave.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use daypass_http::{CookieNames, HttpOptions, MetricsAt, ServeOptions, TrustedProxies};
+use daypass_service::storage::Store as _;
+use daypass_service::{Metrics, Service};
+use daypass_sqlite::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::hosted::Failure;
+use crate::{open, system};
+
+/// Serves until Ctrl-C or SIGTERM, then finishes what was accepted.
+pub(crate) async fn run(config: Config) -> Result<(), Failure> {
+    system::start_log(&config)?;
+    for remark in config.remarks() {
+        tracing::warn!("{remark}");
+    }
+    let data = config.data.clone();
+    let fresh = !SqliteStore::path(&data).exists();
+    let metrics = Arc::new(Metrics::new());
+    let store = open::store(&config, &metrics)?;
+    let nobody = store.users(None, 1).await?.is_empty();
+    let running = start(config, store, metrics).await?;
+    greet(&running, fresh, nobody, &data)?;
+    system::asked_to_leave().await;
+    tracing::info!("asked to leave: finishing what was accepted");
+    running.stop().await
+}
+
+/// Says where the service is, and on the first start what to do next.
+fn greet(running: &Running, fresh: bool, nobody: bool, data: &std::path::Path) -> Result<(), Failure> {
+    let out = &mut std::io::stdout();
+    let data = data.display();
+    if fresh {
+        writeln!(out, "Made {data} with a new database and new keys. Keep its master key safe: without it the keys are lost.")?;
+    }
+    writeln!(out, "Daypass listens on {} as {}", running.address, running.issuer)?;
+    if nobody {
+        writeln!(out, "Nobody can sign in yet. Add somebody with: daypass user add NAME --data {data}")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A service that is being served.
+pub(crate) struct Running {
+    address: SocketAddr,
+    issuer: String,
+    leave: watch::Sender<bool>,
+    listeners: JoinSet<std::io::Result<()>>,
+    service: Service,
+}
+
+impl Running {
+    /// The issuer, which is also the base URL where none was configured.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Stops accepting, finishes what was accepted, and closes the store.
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        // Without listeners there is nobody to tell.
+        let _nobody = self.leave.send(true);
+        while let Some(ended) = self.listeners.join_next().await {
+            ended??;
+        }
+        // The last owner of the store waits for its threads.
+        let service = self.service;
+        tokio::task::spawn_blocking(move || drop(service)).await?;
+        Ok(())
+    }
+}
+
+/// Binds the listeners and starts serving.
+pub(crate) async fn start(
+    mut config: Config,
+    store: Arc<SqliteStore>,
+    metrics: Arc<Metrics>,
+) -> Result<Running, Failure> {
+    let listener = bind(config.listen).await?;
+    let address = listener.local_addr()?;
+    config.bound(address);
+    let operations = match config.metrics_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let service = open::service(&config, store, metrics).await?;
+    let options = http_options(&config, operations.is_some())?;
+    let (leave, left) = watch::channel(false);
+    let mut listeners = JoinSet::new();
+    let router = daypass_http::router(service.clone(), options.clone());
+    listeners.spawn(daypass_http::serve(listener, router, serve_options(&config), gone(left.clone())));
+    if let Some(operations) = operations {
+        let router = daypass_http::operations_router(service.clone());
+        listeners.spawn(daypass_http::serve(operations, router, serve_options(&config), gone(left)));
+    }
+    tracing::info!(%address, issuer = config.issuer, "serving");
+    Ok(Running { address, issuer: config.issuer, leave, listeners, service })
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    Ok(bound.map_err(|error| format!("cannot listen on {address}: {error}"))?)
+}
+
+async fn gone(mut left: watch::Receiver<bool>) {
+    // Whoever started it has gone without a word: that is leaving, too.
+    let _dropped = left.wait_for(|left| *left).await;
+}
+
+fn serve_options(config: &Config) -> ServeOptions {
+    let mut options = ServeOptions::default();
+    options.connections = config.limits.connections;
+    options.header_timeout = config.limits.header_timeout;
+    options
+}
+
+fn http_options(config: &Config, own_listener: bool) -> Result<HttpOptions, Failure> {
+    let mut options = HttpOptions::default();
+    options.allowed_origins.clone_from(&config.allowed_origins);
+    options.access_cookie = config.tokens.access_cookie;
+    options.cookies = CookieNames::new(&config.cookies.refresh, &config.cookies.access)?;
+    options.body_timeout = config.limits.body_timeout;
+    if own_listener {
+        options.metrics = MetricsAt::OwnListener;
+    }
+    if config.behind_proxy {
+        let trusted = config.trusted_proxies.clone();
+        options.trusted_proxies =
+            TrustedProxies::new(move |address| trusted.iter().any(|network| network.contains(address)));
+    }
+    Ok(options)
+}

@@ -1,0 +1,165 @@
+//! The built program as a user meets it: started as a process, spoken to over TCP.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// How long a condition may take to come true before the test is given up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The program, with nothing of this process's own configuration.
+pub fn daypass(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_daypass"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DAYPASS_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(folder).args(["--data", "data"]);
+    command
+}
+
+/// Runs a command to its end, with `input` on its standard input.
+pub fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = daypass(folder);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Runs a command that has to succeed and returns what it printed.
+pub fn succeed(folder: &Path, arguments: &[&str], input: &str) -> String {
+    let output = run(folder, arguments, input);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A running service.
+pub struct Served {
+    child: Child,
+    pub address: String,
+    pub greeting: String,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    /// Starts the service on a free port and waits until it answers.
+    pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = daypass(folder);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).envs(settings.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (kept, errors) = (Arc::clone(&log), child.stderr.take().unwrap());
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                let mut log = kept.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut greeting = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let address = loop {
+            let mut line = String::new();
+            assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended: {}", log.lock().unwrap());
+            greeting.push_str(&line);
+            if let Some(rest) = line.strip_prefix("Daypass listens on ") {
+                break rest.split(' ').next().unwrap().to_owned();
+            }
+        };
+        Self { child, address, greeting, log, reader: Some(reader) }
+    }
+
+    /// Asks the service to leave; its exit code and its whole log.
+    pub fn stop(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        (status.code(), self.log.lock().unwrap().clone())
+    }
+
+    pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send("GET", path, headers, "")
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[("Content-Type", "application/json")], &body.to_string())
+    }
+
+    pub fn post_form(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut all = vec![("Content-Type", "application/x-www-form-urlencoded")];
+        all.extend_from_slice(headers);
+        self.send("POST", path, &all, body)
+    }
+
+    pub fn me(&self, pair: &Value) -> Answer {
+        let bearer = format!("Bearer {}", pair["access_token"].as_str().unwrap());
+        self.get("/v1/me", &[("Authorization", &bearer)])
+    }
+
+    pub fn login(&self, username: &str) -> Value {
+        let answer = self.post("/v1/login", &serde_json::json!({"username": username, "password": PASSWORD}));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()
+    }
+
+    /// One request on a connection of its own.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{}: {}", self.status, self.body))
+    }
+}
+
+/// Waits until `condition` gives a value.
+pub fn eventually<T>(mut condition: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(began.elapsed() < PATIENCE, "this did not come true in time");
+        std::thread::yield_now();
+    }
+}
