@@ -19,7 +19,7 @@ pub(crate) fn json(status: StatusCode, content: &impl Serialize) -> Response {
 
 /// An answer in a media type that is written as JSON.
 pub(crate) fn typed(status: StatusCode, media_type: HeaderValue, content: &impl Serialize) -> Response {
-    let mut buffer = Vec::with_capacity(1024);
+    let mut buffer = Vec::with_capacity(1536);
     if serde_json::to_writer(&mut buffer, content).is_err() {
         // Nothing that is serialised here can fail; half an answer must not leave all the same.
         return empty(StatusCode::INTERNAL_SERVER_ERROR);

@@ -28,8 +28,7 @@ pub(crate) struct App {
     pub(crate) origin: Option<String>,
 }
 
-/// A request.
-#[derive(Debug)]
+/// A request. It has no `Debug`: its headers hold tokens.
 pub(crate) struct Call {
     pub(crate) app: Arc<App>,
     pub(crate) parts: Parts,

@@ -12,8 +12,7 @@ use crate::call::Call;
 use crate::form;
 use crate::oauth_error::OAuthError;
 
-/// What of the form says who the client is.
-#[derive(Debug)]
+/// What of the form says who the client is. It has no `Debug`: it holds a secret.
 pub(crate) struct InForm<'f> {
     pub(crate) id: Option<Cow<'f, str>>,
     pub(crate) secret: Option<Cow<'f, str>>,

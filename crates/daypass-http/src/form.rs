@@ -70,6 +70,7 @@ pub(crate) fn decode(text: &[u8]) -> Result<Cow<'_, str>, Fault> {
 mod tests {
     use http::HeaderValue;
     use http::header::CONTENT_TYPE;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -85,6 +86,17 @@ mod tests {
         assert_eq!(reading("a=&b").unwrap(), [None, None]);
         assert_eq!(reading("").unwrap(), [None, None]);
         assert!(matches!(reading("a=plain").unwrap(), [Some(Cow::Borrowed("plain")), None]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_outside_bytes_panic_and_good_ones_come_back(bytes: Vec<u8>, text in ".*") {
+            pairs(&bytes).for_each(drop);
+            let _decoded = decode(&bytes);
+            let hex = |b: u8| [b'%', b"0123456789ABCDEF"[usize::from(b >> 4)], b"0123456789abcdef"[usize::from(b & 15)]];
+            let encoded: Vec<u8> = text.bytes().flat_map(hex).collect();
+            prop_assert_eq!(decode(&encoded).unwrap(), text);
+        }
     }
 
     #[test]

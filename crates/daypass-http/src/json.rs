@@ -140,6 +140,7 @@ impl<'de> Visitor<'de> for Text {
 mod tests {
     use http::HeaderValue;
     use http::header::CONTENT_TYPE;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -180,6 +181,16 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(reading(body).unwrap_err(), *expected, "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_outside_bytes_panic_and_good_ones_come_back(bytes: Vec<u8>, text in ".*") {
+            let _read = reading(&bytes);
+            let body = serde_json::json!({ "a": text }).to_string();
+            let [a, b] = reading(body.as_bytes()).unwrap();
+            prop_assert_eq!((a.as_deref(), b), (Some(text.as_str()), None));
         }
     }
 

@@ -73,6 +73,15 @@ impl OAuthError {
         }
     }
 
+    /// The service cannot answer, and has said so in its log.
+    fn unavailable(error: &ServiceError) -> Self {
+        let what = "try again after a while";
+        Self {
+            header: header(RETRY_AFTER, answer::retry_after(error.retry_after())),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", what)
+        }
+    }
+
     /// The method is not one of `allow`.
     pub(crate) fn method_not_allowed(allow: HeaderValue) -> Self {
         Self {
@@ -89,9 +98,8 @@ impl OAuthError {
 
 impl From<ServiceError> for OAuthError {
     fn from(error: ServiceError) -> Self {
-        let unavailable =
-            Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again after a while");
-        Self { header: header(RETRY_AFTER, answer::retry_after(error.retry_after())), ..unavailable }
+        tracing::warn!(%error, "a request could not be answered");
+        Self::unavailable(&error)
     }
 }
 
@@ -120,7 +128,7 @@ impl From<RefreshError> for OAuthError {
             }
             RefreshError::Scope => scope_exceeds("what was granted"),
             RefreshError::Resource => unknown_resource(),
-            RefreshError::Service(error) => error.into(),
+            RefreshError::Service(error) => Self::unavailable(&error),
         }
     }
 }
@@ -131,10 +139,7 @@ impl From<CredentialsError> for OAuthError {
             CredentialsError::Unauthorized => unauthorized_client(),
             CredentialsError::Scope => scope_exceeds("what the client is registered for"),
             CredentialsError::Resource => unknown_resource(),
-            CredentialsError::Service(error) => {
-                tracing::warn!(%error, "a client's token could not be made");
-                error.into()
-            }
+            CredentialsError::Service(error) => error.into(),
         }
     }
 }
@@ -147,10 +152,7 @@ impl From<RevokeError> for OAuthError {
                 "unsupported_token_type",
                 "an access token without a session cannot be revoked: it ends by itself",
             ),
-            RevokeError::Service(error) => {
-                tracing::warn!(%error, "a revocation could not be carried out");
-                error.into()
-            }
+            RevokeError::Service(error) => error.into(),
         }
     }
 }

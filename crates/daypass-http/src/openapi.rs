@@ -42,25 +42,18 @@ fn described(operation: &Operation) -> Value {
     object.insert("operationId".to_owned(), operation.id.into());
     object.insert("summary".to_owned(), operation.summary.into());
     object.insert("security".to_owned(), security(operation.who));
+    let parameters = parameters(operation);
+    if !parameters.is_empty() {
+        object.insert("parameters".to_owned(), Value::Array(parameters));
+    }
     match operation.takes {
-        Takes::Nothing => {}
         Takes::Json(schema) => {
             object.insert("requestBody".to_owned(), body("application/json", schema));
         }
         Takes::Form(schema) => {
             object.insert("requestBody".to_owned(), body("application/x-www-form-urlencoded", schema));
         }
-        Takes::Query(parameters) => {
-            let parameters = parameters.iter().map(|(name, kind, meaning)| {
-                json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": kind } })
-            });
-            object.insert("parameters".to_owned(), parameters.collect());
-        }
-        Takes::Path(name) => {
-            let parameter =
-                json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
-            object.insert("parameters".to_owned(), json!([parameter]));
-        }
+        Takes::Nothing | Takes::Query(_) | Takes::Path(_) => {}
     }
     let common = COMMON.iter().filter(|(status, _)| match status {
         413 | 415 => matches!(operation.takes, Takes::Json(_) | Takes::Form(_)),
@@ -74,6 +67,25 @@ fn described(operation: &Operation) -> Value {
         .collect();
     object.insert("responses".to_owned(), Value::Object(responses));
     Value::Object(object)
+}
+
+fn parameters(operation: &Operation) -> Vec<Value> {
+    let mut all: Vec<Value> = match operation.takes {
+        Takes::Query(parameters) => parameters
+            .iter()
+            .map(|(name, kind, meaning)| {
+                json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": kind } })
+            })
+            .collect(),
+        Takes::Path(name) => {
+            vec![json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })]
+        }
+        Takes::Nothing | Takes::Json(_) | Takes::Form(_) => Vec::new(),
+    };
+    all.extend(operation.headers.iter().map(|(name, meaning)| {
+        json!({ "name": name, "in": "header", "description": meaning, "schema": { "type": "string" } })
+    }));
+    all
 }
 
 /// What any operation that takes something may answer beside its own.

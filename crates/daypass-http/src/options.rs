@@ -98,6 +98,13 @@ impl fmt::Debug for TrustedProxies {
 }
 
 /// The names of the two cookies.
+///
+/// ```
+/// use daypass_http::CookieNames;
+///
+/// assert!(CookieNames::new("__Host-rt", "__Host-at").is_ok());
+/// assert!(CookieNames::new("one name", "another").is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieNames {
     refresh: String,

@@ -87,6 +87,14 @@ impl Problem {
         }
     }
 
+    /// The service cannot answer, and has said so in its log.
+    pub(crate) fn unavailable(error: &ServiceError) -> Self {
+        Self {
+            header: Some((RETRY_AFTER, answer::retry_after(error.retry_after()))),
+            ..Self::new(UNAVAILABLE, "try again after a while")
+        }
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(NOT_FOUND, "there is no such resource")
     }
@@ -95,10 +103,7 @@ impl Problem {
 impl From<ServiceError> for Problem {
     fn from(error: ServiceError) -> Self {
         tracing::warn!(%error, "a request could not be answered");
-        Self {
-            header: Some((RETRY_AFTER, answer::retry_after(error.retry_after()))),
-            ..Self::new(UNAVAILABLE, "try again after a while")
-        }
+        Self::unavailable(&error)
     }
 }
 

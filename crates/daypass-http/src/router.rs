@@ -29,6 +29,9 @@ use crate::routes::{self, ErrorForm, Place, Resource};
 /// axum::Router::new().merge(daypass_http::router(service, options))
 /// # }
 /// ```
+///
+/// # Panics
+/// Where the issuer's path holds braces, which no URL's does.
 pub fn router(service: Service, options: HttpOptions) -> Router {
     let here = options.metrics == MetricsAt::Loopback;
     let resources = routes::RESOURCES.iter().filter(|resource| here || resource.path != routes::METRICS);
@@ -37,6 +40,14 @@ pub fn router(service: Service, options: HttpOptions) -> Router {
 
 /// Health, readiness and metrics, for a listener of their own that only the operator reaches: here
 /// metrics are answered to everybody, and nothing stands below the issuer's path.
+///
+/// ```
+/// # async fn beside(service: daypass_service::Service) -> std::io::Result<()> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:9100").await?;
+/// let router = daypass_http::operations_router(service);
+/// daypass_http::serve(listener, router, daypass_http::ServeOptions::default(), std::future::pending()).await
+/// # }
+/// ```
 pub fn operations_router(service: Service) -> Router {
     let app = app(service, HttpOptions::default());
     routes::OPERATIONS.iter().fold(fallback(Router::new()), |router, resource| {

@@ -21,6 +21,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How connections are dealt with.
+///
+/// ```
+/// let mut options = daypass_http::ServeOptions::default();
+/// options.connections = 500;
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ServeOptions {
@@ -130,7 +135,6 @@ async fn connection(
         .header_read_timeout(options.header_timeout)
         .max_buf_size(options.header_limit.max(8192))
         .max_headers(MOST_HEADERS)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection ended early");

@@ -113,12 +113,12 @@ impl KeyRing {
             let plain = opened.map_err(|_| KeyError::Sealed(record.id.clone()))?;
             match record.purpose {
                 KeyPurpose::AccessToken => {
-                    ring.signing
-                        .push(Signing { key: signing_key(record, &plain)?, active_from: record.active_from });
+                    let key = signing_key(record, &plain)?;
+                    ring.signing.push(Signing { key, active_from: used_from(record) });
                 }
                 KeyPurpose::RefreshToken => {
                     let (id, secret) = tag_secret(record, &plain)?;
-                    ring.tags.push((id, record.active_from));
+                    ring.tags.push((id, used_from(record)));
                     secrets.push((id, secret));
                 }
             }
@@ -182,6 +182,12 @@ impl KeyRing {
     pub(crate) fn signing_since(&self, now: Timestamp) -> Option<Timestamp> {
         self.signing.iter().map(|key| key.active_from).filter(|from| *from <= now).max()
     }
+}
+
+/// From when on a key is used: never, if another took its place before that.
+fn used_from(record: &KeyRecord) -> Timestamp {
+    let replaced = record.retired_from.is_some_and(|retired| retired <= record.active_from);
+    if replaced { Timestamp::from_millis(i64::MAX) } else { record.active_from }
 }
 
 fn signing_key(record: &KeyRecord, plain: &[u8]) -> Result<SigningKey, KeyError> {
@@ -263,7 +269,10 @@ impl KeyKeeper {
 
     /// The secrets of refresh tokens, and the one that tags those made at `now`; for filling a store
     /// before a measurement.
-    pub async fn token_secrets(&self, now: Timestamp) -> Result<Option<(TokenKeyId, TokenSecrets)>, KeyError> {
+    pub async fn token_secrets(
+        &self,
+        now: Timestamp,
+    ) -> Result<Option<(TokenKeyId, TokenSecrets)>, KeyError> {
         let ring = KeyRing::load(&*self.store, &self.master).await?;
         Ok(ring.tagger(now).map(|tagger| (tagger, ring.secrets)))
     }
@@ -271,10 +280,10 @@ impl KeyKeeper {
     /// All keys, without their private parts, in order of use.
     pub async fn list(&self, now: Timestamp) -> Result<Vec<KeyView>, KeyError> {
         let view = |record: KeyRecord| KeyView {
-            state: if record.active_from > now {
-                KeyState::Published
-            } else if record.retired_from.is_some_and(|from| from <= now) {
+            state: if record.retired_from.is_some_and(|from| from <= now) {
                 KeyState::Retired
+            } else if used_from(&record) > now {
+                KeyState::Published
             } else {
                 KeyState::Active
             },
@@ -314,14 +323,25 @@ impl KeyKeeper {
 
     /// Replaces the signing key and the secret of refresh tokens.
     pub async fn rotate(&self, now: Timestamp, activation: Activation) -> Result<(), KeyError> {
-        let from = self.active_from(now, activation);
         let version = self.store.versions().await?.keys;
+        self.replace(version, now, activation).await
+    }
+
+    /// Replaces the keys unless somebody has changed them since `version`.
+    async fn replace(&self, version: u64, now: Timestamp, activation: Activation) -> Result<(), KeyError> {
+        let from = self.active_from(now, activation);
         if !self.add_generated(version, now, from).await? {
             return Err(KeyError::Contended);
         }
-        let version = self.store.versions().await?.keys;
-        let records = self.store.keys().await?;
-        if self.add_secret(version, &records, now, from).await? { Ok(()) } else { Err(KeyError::Contended) }
+        // The second half is not left undone because somebody forgot an old key meanwhile.
+        for _ in 0..10 {
+            let version = self.store.versions().await?.keys;
+            let records = self.store.keys().await?;
+            if self.add_secret(version, &records, now, from).await? {
+                return Ok(());
+            }
+        }
+        Err(KeyError::Contended)
     }
 
     /// Brings in a key from outside. The first key of a store is used at once.
@@ -345,6 +365,8 @@ impl KeyKeeper {
 
     /// Replaces what is too old and forgets what nothing depends on any more.
     pub(crate) async fn upkeep(&self, now: Timestamp) -> Result<(), KeyError> {
+        // The version first, so that no other node that decides the same rotates a second time.
+        let version = self.store.versions().await?.keys;
         let records = self.store.keys().await?;
         let newest =
             records.iter().rfind(|key| key.purpose == KeyPurpose::AccessToken && key.retired_from.is_none());
@@ -356,7 +378,7 @@ impl KeyKeeper {
             && age(key).is_ok_and(|age| age >= limit)
         {
             // Somebody else may have been faster, which is as well.
-            match self.rotate(now, Activation::Published).await {
+            match self.replace(version, now, Activation::Published).await {
                 Ok(()) | Err(KeyError::Contended) => {}
                 Err(error) => return Err(error),
             }

@@ -153,7 +153,7 @@ pub(crate) struct Passwords {
 #[derive(Debug)]
 pub(crate) struct Turn {
     jobs: SyncSender<Job>,
-    _held: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    held: Arc<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
 impl Passwords {
@@ -186,7 +186,7 @@ impl Passwords {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| ServiceError::Internal("the password pool is closed"))?;
-        Ok(Turn { jobs: self.jobs.clone(), _held: (turn, place) })
+        Ok(Turn { jobs: self.jobs.clone(), held: Arc::new((turn, place)) })
     }
 
     /// How many wait or are being hashed.
@@ -225,8 +225,13 @@ impl Turn {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ServiceError> {
         let (reply, answer) = oneshot::channel();
+        // The turn lasts until the work is done, also if whoever asked for it has gone: there is
+        // never more work than workers.
+        let held = Arc::clone(&self.held);
         let job = Box::new(move || {
-            let _gone = reply.send(work());
+            let answer = work();
+            drop(held);
+            let _gone = reply.send(answer);
         });
         let stopped = ServiceError::Internal("the password pool has stopped");
         if self.jobs.try_send(job).is_err() {

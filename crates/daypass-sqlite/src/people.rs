@@ -39,8 +39,7 @@ fn user(row: &Row<'_>) -> StoreResult<User> {
 
 /// The row and the content of a subject.
 pub(crate) fn find_subject(conn: &Connection, sub: &SubjectId) -> StoreResult<Option<(i64, Subject)>> {
-    let sql =
-        "select id, sub, disabled, not_before, not_before_why, reused_before, scope, claims from subjects where sub = ?1";
+    let sql = "select id, sub, disabled, not_before, not_before_why, reused_before, scope, claims from subjects where sub = ?1";
     let mut statement = conn.prepare_cached(sql).map_err(store_error)?;
     let mut rows = statement.query([sub.as_str()]).map_err(store_error)?;
     let row = rows.next().map_err(store_error)?;

@@ -16,7 +16,8 @@ const MAX_WAITING: usize = 4096;
 /// A bounded set of reading connections.
 #[derive(Clone)]
 pub(crate) struct Readers {
-    idle: Arc<Mutex<Vec<Connection>>>,
+    /// None once the store is closed.
+    idle: Arc<Mutex<Option<Vec<Connection>>>>,
     free: Arc<Semaphore>,
     places: Arc<Semaphore>,
 }
@@ -26,7 +27,7 @@ impl Readers {
         let count = count.max(1);
         let idle = (0..count).map(|_| schema::reader(path)).collect::<StoreResult<Vec<_>>>()?;
         Ok(Self {
-            idle: Arc::new(Mutex::new(idle)),
+            idle: Arc::new(Mutex::new(Some(idle))),
             free: Arc::new(Semaphore::new(count)),
             places: Arc::new(Semaphore::new(count.saturating_add(MAX_WAITING))),
         })
@@ -43,14 +44,23 @@ impl Readers {
         let idle = Arc::clone(&self.idle);
         let on_thread = move || {
             let _held = (place, free);
-            let conn = idle.lock().map_err(|_| closed())?.pop().ok_or_else(closed)?;
+            let conn = idle.lock().map_err(|_| closed())?.as_mut().and_then(Vec::pop).ok_or_else(closed)?;
             let outcome = read(&conn);
-            idle.lock().map_err(|_| closed())?.push(conn);
+            if let Some(idle) = idle.lock().map_err(|_| closed())?.as_mut() {
+                idle.push(conn);
+            }
             outcome
         };
         tokio::task::spawn_blocking(on_thread)
             .await
             .map_err(|error| StoreError::Unavailable(error.to_string()))?
+    }
+
+    /// Closes the connections that are idle; the others close when their read has ended.
+    pub(crate) fn close(&self) {
+        if let Ok(mut idle) = self.idle.lock() {
+            *idle = None;
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Opening the file: settings, schema and migrations.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,6 +36,17 @@ pub enum Durability {
     Normal,
     /// Nothing is synced.
     Off,
+}
+
+/// Makes an empty file for the database, for its owner only, if there is none; SQLite gives the
+/// files beside it the same mode.
+pub(crate) fn make_file(path: &Path) -> StoreResult<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(StoreError::Unavailable(error.to_string()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Opens a connection that writes.

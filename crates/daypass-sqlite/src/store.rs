@@ -91,6 +91,7 @@ impl SqliteStore {
         observer: Arc<dyn Observer>,
     ) -> StoreResult<Self> {
         let path = Self::path(data);
+        schema::make_file(&path)?;
         let mut conn = schema::writer(&path, options.cache, options.durability)?;
         schema::migrate(&mut conn, &path)?;
         let readers = Readers::open(&path, options.readers)?;
@@ -147,6 +148,9 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
+        // SQLite tidies the log away when the last connection of all processes closes, if that is
+        // one that may write: so those that only read go first.
+        self.readers.close();
         drop(self.writer.take());
         let threads =
             self.threads.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default();

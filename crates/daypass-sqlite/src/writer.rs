@@ -13,7 +13,7 @@ use daypass_storage::{RotateRequest, Rotated, StoreError, StoreResult};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::checkpoint::{self, Gauge};
+use crate::checkpoint::Gauge;
 use crate::rows::store_error;
 use crate::store::Observer;
 
@@ -180,7 +180,6 @@ impl Thread {
             self.transact(&mut jobs);
             self.gauge.committed(&self.conn);
         }
-        checkpoint::truncate(&self.conn);
     }
 
     /// Applies a batch in one transaction and answers everybody in it.

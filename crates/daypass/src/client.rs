@@ -33,6 +33,7 @@ pub(crate) enum ClientCommand {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct AddArgs {
     /// Its id
     id: ClientId,
@@ -100,7 +101,11 @@ enum Ends {
     Session,
 }
 
-pub(crate) async fn run(command: ClientCommand, config: &Config, out: &mut impl Write) -> Result<(), Failure> {
+pub(crate) async fn run(
+    command: ClientCommand,
+    config: &Config,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let store = open::plain_store(config)?;
     match command {
         ClientCommand::Add(args) => {
@@ -139,7 +144,9 @@ fn registration(args: AddArgs) -> Result<Client, Failure> {
         args.grants.iter().map(|grant| grant.resolved()).collect()
     };
     if kind == ClientKind::Public && grants.contains(&Grant::ClientCredentials) {
-        return Err("a public client has no credentials: client_credentials is for confidential clients".into());
+        return Err(
+            "a public client has no credentials: client_credentials is for confidential clients".into()
+        );
     }
     let scopes = args.scopes.join(" ").replace(',', " ");
     let scopes: Scope = scopes.split_whitespace().collect::<Vec<_>>().join(" ").parse()?;
@@ -167,7 +174,12 @@ impl GrantName {
     }
 }
 
-fn show_added(client: &Client, secret: Option<Secret>, json: bool, out: &mut impl Write) -> Result<(), Failure> {
+fn show_added(
+    client: &Client,
+    secret: Option<Secret>,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     if json {
         let mut shown = describe(client);
         if let (Some(members), Some(secret)) = (shown.as_object_mut(), &secret) {

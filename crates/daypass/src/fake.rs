@@ -184,7 +184,7 @@ impl State {
             }
             "/v1/refresh" => {
                 let body: Value = serde_json::from_slice(body).unwrap();
-                self.refresh(body["refresh_token"].as_str().unwrap(), header("daypass-attempt"))
+                self.refresh(body["refresh_token"].as_str().unwrap(), header("daypass-attempt").as_deref())
             }
             "/oauth2/token" => {
                 let form: HashMap<_, _> = form_urlencoded::parse(body).into_owned().collect();
@@ -192,7 +192,7 @@ impl State {
                     (form["grant_type"].as_str(), form["client_id"].as_str()),
                     ("refresh_token", "daypass")
                 );
-                self.refresh(&form["refresh_token"], form.get("attempt").cloned())
+                self.refresh(&form["refresh_token"], form.get("attempt").map(String::as_str))
             }
             "/v1/me" => {
                 self.me(header("authorization").as_deref().and_then(|value| value.strip_prefix("Bearer ")))
@@ -211,7 +211,7 @@ impl State {
         self.pair(id)
     }
 
-    fn refresh(&mut self, token: &str, attempts: Option<String>) -> Result<Value, Refusal> {
+    fn refresh(&mut self, token: &str, attempts: Option<&str>) -> Result<Value, Refusal> {
         let refused = |reason: &str| (400, json!({"error": "invalid_grant", "reason": reason}));
         let (id, presented) = read(token).ok_or((400, json!({"error": "invalid_grant"})))?;
         self.presented += 1;

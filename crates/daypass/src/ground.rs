@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use daypass_service::core::{Claims, ClientId, Clock as _, Generation, NewSession, Scope, SessionId, SubjectId};
+use daypass_service::core::{
+    Claims, ClientId, Clock as _, Generation, NewSession, Scope, SessionId, SubjectId,
+};
 use daypass_service::storage::{Source, Store, User, Username};
 use daypass_service::{Entropy as _, Metrics, Secret, hash_password};
 use daypass_sqlite::SqliteStore;
@@ -78,8 +80,8 @@ impl Stage for OwnGround {
         let (folder, config) = temporary(|config| config.tokens.access = DEMO_ACCESS)?;
         let metrics = Arc::new(Metrics::new());
         let store = open::store(&config, &metrics)?;
-        let ada = add_person(&*store, "ada", r#"{"name":"Ada","roles":["engineer"]}"#).await?;
-        let ben = add_person(&*store, "ben", r#"{"name":"Ben"}"#).await?;
+        let ada = add_person(&store, "ada", r#"{"name":"Ada","roles":["engineer"]}"#).await?;
+        let ben = add_person(&store, "ben", r#"{"name":"Ben"}"#).await?;
         let hosted = host(folder, config, store, metrics).await?;
         Ok(DemoService { hosted, access_life: DEMO_ACCESS, ada, ben })
     }
@@ -156,7 +158,8 @@ async fn fill(
     }
     let sample = usize::try_from(sample)?;
     Dice::new().deal(&mut ids, sample)?;
-    let token = |id: &SessionId| secrets.issue(tagger, *id, Generation(0)).map(|token| token.expose().to_owned());
+    let token =
+        |id: &SessionId| secrets.issue(tagger, *id, Generation(0)).map(|token| token.expose().to_owned());
     ids.iter().take(sample).map(token).collect::<Option<_>>().ok_or_else(|| "a secret is missing".into())
 }
 
@@ -196,4 +199,3 @@ async fn add_person(store: &SqliteStore, name: &str, claims: &str) -> Result<Cre
     store.add_user(user, Source::default()).await?;
     Ok(Credentials { username: name.to_owned(), password })
 }
-

@@ -59,7 +59,9 @@ pub(crate) async fn run(command: KeysCommand, config: &Config, out: &mut impl Wr
         }
         KeysCommand::Import { alg, secret_file, key_file, now } => {
             let key = match (secret_file, key_file) {
-                (Some(file), _) if alg == Algorithm::HS256 => SigningKey::from_private(alg, trimmed(&read(&file)?))?,
+                (Some(file), _) if alg == Algorithm::HS256 => {
+                    SigningKey::from_private(alg, trimmed(&read(&file)?))?
+                }
                 (None, Some(file)) if alg != Algorithm::HS256 => {
                     let pem = read(&file)?;
                     SigningKey::from_pem(alg, std::str::from_utf8(&pem)?)?
@@ -69,7 +71,10 @@ pub(crate) async fn run(command: KeysCommand, config: &Config, out: &mut impl Wr
             keeper.import(&key, SystemClock.now(), at(now)).await?;
             if alg != config.tokens.algorithm {
                 let other = config.tokens.algorithm;
-                writeln!(out, "Note: set tokens.algorithm = \"{alg}\", or a service set to {other} will replace it.")?;
+                writeln!(
+                    out,
+                    "Note: set tokens.algorithm = \"{alg}\", or a service set to {other} will replace it."
+                )?;
             }
             list(&keeper.list(SystemClock.now()).await?, false, out)
         }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use daypass_service::core::Policy;
 use daypass_service::storage::Store;
 use daypass_service::{
-    KeyKeeper, KeyPolicy, Limits, MasterKey, Metrics, Parts, Service, ServiceConfig, Secret,
+    KeyKeeper, KeyPolicy, Limits, MasterKey, Metrics, Parts, Secret, Service, ServiceConfig,
 };
 use daypass_sqlite::{SqliteOptions, SqliteStore};
 use zeroize::Zeroizing;
@@ -72,7 +72,8 @@ pub(crate) async fn service(
     metrics: Arc<Metrics>,
 ) -> Result<Service, Failure> {
     let master = master_key(config, &*store).await?;
-    let parts = Parts { store, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), master, metrics };
+    let parts =
+        Parts { store, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), master, metrics };
     Ok(Service::start(service_config(config), parts).await?)
 }
 

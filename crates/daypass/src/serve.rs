@@ -23,9 +23,9 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
         tracing::warn!("{remark}");
     }
     let data = config.data.clone();
-    let fresh = !SqliteStore::path(&data).exists();
     let metrics = Arc::new(Metrics::new());
     let store = open::store(&config, &metrics)?;
+    let fresh = store.keys().await?.is_empty();
     let nobody = store.users(None, 1).await?.is_empty();
     let running = start(config, store, metrics).await?;
     greet(&running, fresh, nobody, &data)?;
@@ -39,12 +39,15 @@ fn greet(running: &Running, fresh: bool, nobody: bool, data: &std::path::Path) -
     let out = &mut std::io::stdout();
     let data = data.display();
     if fresh {
-        writeln!(out, "Made {data} with a new database and new keys. Keep its master key safe: without it the keys are lost.")?;
+        writeln!(
+            out,
+            "Made new keys in {data}. Keep its master key safe: without it they cannot be opened again."
+        )?;
     }
-    writeln!(out, "Daypass listens on {} as {}", running.address, running.issuer)?;
     if nobody {
         writeln!(out, "Nobody can sign in yet. Add somebody with: daypass user add NAME --data {data}")?;
     }
+    writeln!(out, "Daypass listens on {} as {}", running.address, running.issuer)?;
     Ok(out.flush()?)
 }
 

@@ -43,7 +43,11 @@ pub(crate) enum SessionCommand {
     },
 }
 
-pub(crate) async fn run(command: SessionCommand, config: &Config, out: &mut impl Write) -> Result<(), Failure> {
+pub(crate) async fn run(
+    command: SessionCommand,
+    config: &Config,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let store = open::plain_store(config)?;
     match command {
         SessionCommand::List { user, sub, json } => {
@@ -52,11 +56,12 @@ pub(crate) async fn run(command: SessionCommand, config: &Config, out: &mut impl
             list(&sessions, json, out)
         }
         SessionCommand::Revoke { id: Some(id), .. } => {
-            let told = match store.end_session(id, None, EndingReason::Revoked, Source::command_line()).await? {
-                EndOutcome::Ended => "is over",
-                EndOutcome::AlreadyEnded => "was over already",
-                EndOutcome::NotFound => return Err(format!("there is no session {id}").into()),
-            };
+            let told =
+                match store.end_session(id, None, EndingReason::Revoked, Source::command_line()).await? {
+                    EndOutcome::Ended => "is over",
+                    EndOutcome::AlreadyEnded => "was over already",
+                    EndOutcome::NotFound => return Err(format!("there is no session {id}").into()),
+                };
             Ok(writeln!(out, "Session {id} {told}.")?)
         }
         SessionCommand::Revoke { id: None, user, sub } => {
@@ -67,7 +72,11 @@ pub(crate) async fn run(command: SessionCommand, config: &Config, out: &mut impl
     }
 }
 
-async fn whose(store: &dyn Store, user: Option<Username>, sub: Option<SubjectId>) -> Result<SubjectId, Failure> {
+async fn whose(
+    store: &dyn Store,
+    user: Option<Username>,
+    sub: Option<SubjectId>,
+) -> Result<SubjectId, Failure> {
     match (user, sub) {
         (Some(name), _) => Ok(user::find(store, &name).await?.subject.id),
         (None, Some(sub)) => Ok(sub),

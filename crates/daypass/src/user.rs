@@ -113,7 +113,13 @@ async fn list(config: &Config, json: bool, out: &mut impl Write) -> Result<(), F
     let row = |user: &User| {
         let state = if user.subject.disabled { "disabled" } else { "active" };
         let scope = user.subject.scope.to_string();
-        [printable(user.name.as_str()), user.subject.id.to_string(), state.into(), scope, utc(user.created_at.millis())]
+        [
+            printable(user.name.as_str()),
+            user.subject.id.to_string(),
+            state.into(),
+            scope,
+            utc(user.created_at.millis()),
+        ]
     };
     let rows: Vec<_> = users.iter().map(row).collect();
     show_table(["NAME", "SUB", "STATE", "SCOPE", "ADDED"], &rows, out)
@@ -143,16 +149,27 @@ fn describe(user: &User) -> serde_json::Value {
     })
 }
 
-async fn set_disabled(name: &Username, disabled: bool, config: &Config, out: &mut impl Write) -> Result<(), Failure> {
+async fn set_disabled(
+    name: &Username,
+    disabled: bool,
+    config: &Config,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let store = open::plain_store(config)?;
     let user = find(&*store, name).await?;
     let change = SubjectChange { disabled: Some(disabled), ..SubjectChange::default() };
     store.change_subject(user.subject.id, change, Source::command_line()).await?;
-    let told = if disabled { "cannot sign in any more; all sessions have ended" } else { "can sign in again" };
+    let told =
+        if disabled { "cannot sign in any more; all sessions have ended" } else { "can sign in again" };
     Ok(writeln!(out, "{name} {told}.")?)
 }
 
-async fn set_password(name: &Username, stdin: bool, config: &Config, out: &mut impl Write) -> Result<(), Failure> {
+async fn set_password(
+    name: &Username,
+    stdin: bool,
+    config: &Config,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let store = open::plain_store(config)?;
     let user = find(&*store, name).await?;
     let hash = checked_hash(&password(stdin)?, &SystemEntropy)?;

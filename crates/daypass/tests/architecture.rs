@@ -21,7 +21,11 @@ fn the_table_of_crates_is_what_cargo_knows() {
     for package in &workspace.packages {
         known.insert(package.name.to_string());
         for dependency in package.dependencies.iter().filter(|dependency| is_ours(&workspace, dependency)) {
-            known.insert(edge(&package.name, &dependency.name, dependency.kind == DependencyKind::Development));
+            known.insert(edge(
+                &package.name,
+                &dependency.name,
+                dependency.kind == DependencyKind::Development,
+            ));
         }
     }
     let text = architecture();
@@ -44,10 +48,10 @@ fn every_dependency_has_a_reason() {
         let all = workspace.packages.iter().flat_map(|package| &package.dependencies);
         all.filter(|dependency| !is_ours(&workspace, dependency))
     };
-    let named = |dependency: &Dependency| dependency.name.clone();
+    let name_of = |dependency: &Dependency| dependency.name.clone();
     let program: Names =
-        foreign().filter(|dependency| dependency.kind != DependencyKind::Development).map(named).collect();
-    let tests: Names = foreign().map(named).filter(|name| !program.contains(name)).collect();
+        foreign().filter(|dependency| dependency.kind != DependencyKind::Development).map(name_of).collect();
+    let tests: Names = foreign().map(name_of).filter(|name| !program.contains(name)).collect();
 
     let text = architecture();
     for (heading, known) in [("### In the program", program), ("### In tests only", tests)] {
@@ -81,7 +85,11 @@ fn every_function_that_is_named_is_there() {
             }
         }
     }
-    assert!(missing.is_empty(), "ARCHITECTURE.md names functions that are not where it says:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "ARCHITECTURE.md names functions that are not where it says:\n{}",
+        missing.join("\n")
+    );
 }
 
 #[test]
@@ -142,7 +150,10 @@ fn edge(from: &str, to: &str, in_tests: bool) -> String {
 fn assert_same(what: &str, written: &Names, known: &Names) {
     let lacks: Vec<_> = known.difference(written).collect();
     let gone: Vec<_> = written.difference(known).collect();
-    assert!(lacks.is_empty() && gone.is_empty(), "{what}\nlacks: {lacks:#?}\nnames what is not there: {gone:#?}");
+    assert!(
+        lacks.is_empty() && gone.is_empty(),
+        "{what}\nlacks: {lacks:#?}\nnames what is not there: {gone:#?}"
+    );
 }
 
 fn architecture() -> String {
@@ -219,14 +230,16 @@ fn links(text: &str) -> Vec<String> {
         let defined = prose.strip_prefix('[').and_then(|rest| rest.split_once("]: "));
         let inline = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         let targets = inline.chain(defined.map(|(_, target)| target));
-        let bare = |target: &str| target.split_whitespace().next().map(|t| t.trim_matches(['<', '>']).to_owned());
+        let bare =
+            |target: &str| target.split_whitespace().next().map(|t| t.trim_matches(['<', '>']).to_owned());
         found.extend(targets.filter_map(bare));
     }
     found
 }
 
 fn follow(root: &Path, from: &Path, link: &str) -> Result<(), &'static str> {
-    let (path, fragment) = link.split_once('#').map_or((link, None), |(path, fragment)| (path, Some(fragment)));
+    let (path, fragment) =
+        link.split_once('#').map_or((link, None), |(path, fragment)| (path, Some(fragment)));
     let target = if path.is_empty() { from.to_owned() } else { from.parent().unwrap().join(path) };
     let target = target.canonicalize().map_err(|_| "there is no such file")?;
     if !target.starts_with(root) {

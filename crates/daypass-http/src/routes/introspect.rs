@@ -19,7 +19,6 @@ const NAMES: [&str; 4] = ["token", "client_id", "client_secret", "client_asserti
 
 /// What is told of a token; of one that is not active, nothing else.
 #[derive(Default, Serialize)]
-#[serde(default)]
 struct Told {
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

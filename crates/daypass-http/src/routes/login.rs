@@ -43,7 +43,7 @@ async fn signed_in(call: &mut Call) -> Result<Response, Problem> {
         None | Some("body") => Transport::Body,
         Some("cookie") => Transport::Cookie,
         Some(_) => {
-            return Err(Fault::Invalid("transport", "is neither \"body\" nor \"cookie\"".into()).into());
+            return Err(Fault::Invalid("transport", "is neither body nor cookie".into()).into());
         }
     };
     // Whoever makes somebody's browser sign in as somebody else would have what they do there.
@@ -97,7 +97,7 @@ impl From<SignInError> for Problem {
                 Self::new(problem::INVALID_CLIENT, "the client is unknown or may not sign people in")
             }
             SignInError::Scope => Self::new(problem::INVALID_SCOPE, "the scope exceeds what may be granted"),
-            SignInError::Service(error) => error.into(),
+            SignInError::Service(error) => Self::unavailable(&error),
         }
     }
 }

@@ -39,7 +39,10 @@ async fn logged_out(call: &mut Call) -> Result<Response, Problem> {
         call.service().log_out(held, call.source(None)).await?;
     }
     let mut response = answer::no_store(answer::empty(StatusCode::NO_CONTENT));
-    cookies::clear(response.headers_mut(), call.options());
+    // A cookie that was not listened to holds a session that lives.
+    if cookie.is_none() || genuine {
+        cookies::clear(response.headers_mut(), call.options());
+    }
     Ok(response)
 }
 

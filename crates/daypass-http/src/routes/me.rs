@@ -62,6 +62,7 @@ impl From<ChangePasswordError> for Problem {
             | ChangePasswordError::SignIn(
                 SignInError::Credentials | SignInError::Client | SignInError::Scope,
             ) => Self::new(problem::WRONG_PASSWORD, "the current password is wrong"),
+            ChangePasswordError::SignIn(SignInError::Service(error)) => error.into(),
             ChangePasswordError::SignIn(error) => error.into(),
             ChangePasswordError::Weak(weak) => Self::new(problem::WEAK_PASSWORD, weak.to_string()),
         }

@@ -71,7 +71,7 @@ pub(super) async fn end_all(call: Call) -> Result<Response, Problem> {
     let keep_current = match (except.as_deref(), call.parts.uri.query()) {
         (Some("current"), _) => true,
         (None, None) => false,
-        _ => return Err(Fault::Invalid("except", "can only be \"current\"".into()).into()),
+        _ => return Err(Fault::Invalid("except", "can only be current".into()).into()),
     };
     let source = call.source(Some(&caller.session.client));
     call.service().end_sessions(&caller, keep_current, source).await?;

@@ -28,7 +28,7 @@ async fn after_ten_wrong_passwords_an_account_waits_and_each_further_one_doubles
     for seconds in [1, 2, 4, 8] {
         let error = world.try_sign_in(request("ada", PASSWORD)).await.unwrap_err();
         assert_eq!(wait(&error), Duration::from_secs(seconds), "the right password waits as well");
-        world.later(Duration::from_secs(seconds) - Duration::from_millis(1));
+        world.later(Duration::from_millis(seconds * 1000 - 1));
         assert_eq!(wait(&world.wrong_password("ada").await), Duration::from_millis(1));
         world.later(Duration::from_millis(1));
         assert!(matches!(world.wrong_password("ada").await, SignInError::Credentials));

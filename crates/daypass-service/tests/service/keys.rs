@@ -1,1 +1,182 @@
-//! x
+//! Signing keys: made once, published before they sign, kept until nothing depends on them, sealed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daypass_service::core::Grant;
+use daypass_service::jwt::{Algorithm, SigningKey};
+use daypass_service::storage::Store as _;
+use daypass_service::{Activation, KeyError, KeyPolicy, KeyState, MasterKey, RegisteredClient, StartError};
+
+use crate::support::{Ground, Jwks, World, client, kid, master, watched};
+
+/// A client whose own tokens show which key signs.
+pub(crate) async fn machine(world: &World) -> RegisteredClient {
+    let mut machine = client("machine", "");
+    machine.grants = vec![Grant::ClientCredentials];
+    machine.ttl.access = Some(3600);
+    world.registered(machine).await
+}
+
+pub(crate) fn token(world: &World, machine: &RegisteredClient) -> String {
+    world.service.client_credentials(machine, None, None).unwrap().access.expose().to_owned()
+}
+
+#[tokio::test]
+async fn the_first_start_makes_keys_and_the_next_uses_them() {
+    let world = World::new().await;
+    world.person("ada").await;
+    let pair = world.sign_in("ada").await;
+    let published = world.service.published_keys();
+    assert_eq!((Jwks::fetch(&world).0.len(), &published.algorithms[..]), (1, &[Algorithm::ES256][..]));
+
+    let ground = world.ground();
+    let config = world.service.config().clone();
+    drop(world);
+    let again = ground.start(config, master()).await.unwrap();
+    assert_eq!(again.service.published_keys().etag, published.etag);
+    again.service.authenticate(pair.access.expose()).await.unwrap();
+    again.refresh(crate::support::refresh_token(&pair)).await.unwrap();
+    assert_eq!(again.store.keys().await.unwrap().len(), 2, "one that signs, one that tags");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_is_published_before_it_signs_and_the_old_one_until_its_last_token_is_dead() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    let old = token(&world, &machine);
+    let etag = world.service.published_keys().etag;
+
+    world.rotate_keys(Activation::Published).await;
+    world.noticed().await;
+    assert_eq!(Jwks::fetch(&world).0.len(), 2);
+    assert_ne!(world.service.published_keys().etag, etag);
+    assert_eq!(kid(&token(&world, &machine)), kid(&old));
+    world.later(Duration::from_mins(10) - Duration::from_millis(1));
+    let last = token(&world, &machine);
+    assert_eq!(kid(&last), kid(&old));
+    world.later(Duration::from_millis(1));
+    let new = token(&world, &machine);
+    assert_ne!(kid(&new), kid(&old));
+
+    // An hour and five minutes after the old key retired, its last token is dead for every verifier.
+    world.later(Duration::from_mins(65) - Duration::from_millis(1));
+    world.tidied().await;
+    assert!(Jwks::fetch(&world).has(&kid(&old)));
+    world.later(Duration::from_millis(1));
+    world.tidied().await;
+    assert!(!Jwks::fetch(&world).has(&kid(&old)));
+    assert!(Jwks::fetch(&world).has(&kid(&new)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_can_be_replaced_at_once() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    let old = token(&world, &machine);
+    world.rotate_keys(Activation::Now).await;
+    world.noticed().await;
+    let new = token(&world, &machine);
+    assert_ne!(kid(&new), kid(&old));
+    let jwks = Jwks::fetch(&world);
+    assert!(jwks.has(&kid(&old)) && jwks.has(&kid(&new)));
+    world.service.verify(&old).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_replaced_before_it_signed_never_does() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    world.rotate_keys(Activation::Published).await;
+    world.later(Duration::from_mins(1));
+    world.rotate_keys(Activation::Now).await;
+    world.noticed().await;
+    let at_once = kid(&token(&world, &machine));
+
+    world.later(Duration::from_mins(20));
+    let later = token(&world, &machine);
+    assert_eq!(kid(&later), at_once, "the planned key has been replaced before its time");
+    // So that forgetting it, when its retirement is over, takes no living token with it.
+    world.later(Duration::from_mins(45));
+    let living = token(&world, &machine);
+    world.tidied().await;
+    world.service.verify(&living).unwrap();
+    let keeper = world.ground().keeper(&world.store, KeyPolicy::default());
+    let states: Vec<KeyState> = keeper.list(world.now()).await.unwrap().iter().map(|key| key.state).collect();
+    assert_eq!(states.iter().filter(|state| **state == KeyState::Active).count(), 2, "{states:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_replaced_at_its_age() {
+    let world = World::with(|config| config.keys.rotate_every = Some(Duration::from_hours(24))).await;
+    let machine = machine(&world).await;
+    let old = kid(&token(&world, &machine));
+    world.later(Duration::from_hours(24) - Duration::from_millis(1));
+    world.tidied().await;
+    assert_eq!(Jwks::fetch(&world).0.len(), 1);
+    world.later(Duration::from_millis(1));
+    world.tidied().await;
+    world.tidied().await;
+    assert_eq!(Jwks::fetch(&world).0.len(), 2, "once, not at each look");
+    assert_eq!(kid(&token(&world, &machine)), old);
+    world.later(Duration::from_mins(10));
+    assert_ne!(kid(&token(&world, &machine)), old);
+
+    let never = World::with(|config| config.keys.rotate_every = None).await;
+    never.later(Duration::from_hours(24 * 3650));
+    never.tidied().await;
+    assert_eq!(Jwks::fetch(&never).0.len(), 1);
+}
+
+#[tokio::test]
+async fn the_wrong_master_key_is_told_as_such() {
+    let world = World::new().await;
+    let (ground, config) = (world.ground(), world.service.config().clone());
+    drop(world);
+    let Err(error) = ground.start(config, MasterKey::new([43; 32])).await else { panic!("it started") };
+    assert!(matches!(error, StartError::Key(KeyError::Sealed(_))), "{error:?}");
+    assert!(error.to_string().contains("does not open under this master key"), "{error}");
+}
+
+#[tokio::test]
+async fn the_stores_files_hold_no_key_as_it_is() {
+    let ground = Ground::new();
+    let store = ground.open(&Arc::default());
+    let keeper = ground.keeper(&store, KeyPolicy::default());
+    let imported = SigningKey::generate(Algorithm::ES256).unwrap();
+    keeper.import(&imported, ground.clock.now(), Activation::Now).await.unwrap();
+    drop((keeper, store));
+    let config = daypass_service::ServiceConfig::new(crate::support::ISSUER);
+    let world = ground.start(config, master()).await.unwrap();
+    world.person("ada").await;
+    let pair = world.sign_in("ada").await;
+    let secret = world.register(client("machine", "")).await.unwrap();
+
+    let private = imported.to_private();
+    let mut plain: Vec<Vec<u8>> = vec![private.to_vec(), secret.expose().as_bytes().to_vec()];
+    plain.push(private[private.len() / 2..private.len() / 2 + 16].to_vec());
+    plain.push(crate::support::refresh_token(&pair).as_bytes().to_vec());
+    plain.push(pair.access.expose().as_bytes().to_vec());
+    plain.push(crate::support::PASSWORD.as_bytes().to_vec());
+    plain.push(master().expose().to_vec());
+    let drawn = world.entropy.secrets();
+    assert!(drawn.len() >= 2, "the secret that tags, and the client's");
+    plain.extend(drawn.iter().map(|secret| secret.to_vec()));
+    let mut read = 0;
+    for file in std::fs::read_dir(world.folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        read += bytes.len();
+        for secret in &plain {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+    assert!(read > 10_000);
+}
+
+#[tokio::test]
+async fn keys_are_only_looked_up_in_memory_to_sign_and_verify() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    let (_, calls) = watched(async { world.service.verify(&token(&world, &machine)).unwrap() }).await;
+    assert!(calls.is_empty());
+}

@@ -93,7 +93,7 @@ async fn a_session_without_end_says_so_by_saying_nothing() {
 
 #[tokio::test]
 async fn an_access_token_never_outlives_its_session() {
-    let world = World::with(|config| config.policy.session = Some(Duration::from_secs(900))).await;
+    let world = World::with(|config| config.policy.session = Some(Duration::from_mins(15))).await;
     world.person("ada").await;
     let first = world.sign_in("ada").await;
     assert_eq!(first.expires_in, 600);

@@ -22,12 +22,9 @@ async fn world() -> World {
 #[tokio::test]
 async fn a_sign_in_is_granted_what_it_asks_for_if_all_of_it_may_be() {
     let world = world().await;
-    for (asked, granted) in [
-        (None, "read write own"),
-        (Some("read"), "read"),
-        (Some("own write"), "own write"),
-        (Some(""), ""),
-    ] {
+    for (asked, granted) in
+        [(None, "read write own"), (Some("read"), "read"), (Some("own write"), "own write"), (Some(""), "")]
+    {
         let pair = asking(&world, "ada", "app", asked).await.unwrap();
         assert_eq!(pair.scope, scope(granted), "{asked:?}");
         let claims = payload(&world, &pair);

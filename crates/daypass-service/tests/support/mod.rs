@@ -13,14 +13,14 @@ use std::time::Duration;
 use daypass_service::core::Timestamp;
 use daypass_service::storage::Store;
 use daypass_service::{
-    Activation, KeyKeeper, KeyPolicy, MasterKey, Metrics, Parts, Service, ServiceConfig, StartError,
+    Activation, KeyError, KeyKeeper, KeyPolicy, MasterKey, Metrics, Parts, Service, ServiceConfig, StartError,
 };
 use daypass_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 pub(crate) use parts::{Commits, Seeded, TestClock};
 pub(crate) use people::{PASSWORD, attempt, client, public, refresh_token, renewal, request, scope, source};
-pub(crate) use store::{Calls, Watched, watched};
+pub(crate) use store::{Watched, watched};
 pub(crate) use tokens::{Jwks, forged_everywhere, header, kid, payload, payload_for, renamed};
 
 pub(crate) const ISSUER: &str = "https://id.example";
@@ -68,11 +68,7 @@ impl Ground {
         KeyKeeper::new(Arc::clone(store) as Arc<dyn Store>, master(), self.entropy.clone(), policy)
     }
 
-    pub(crate) async fn start(
-        &self,
-        config: ServiceConfig,
-        master: MasterKey,
-    ) -> Result<World, StartError> {
+    pub(crate) async fn start(&self, config: ServiceConfig, master: MasterKey) -> Result<World, StartError> {
         let metrics = Arc::new(Metrics::new());
         let store = self.open(&metrics);
         let parts = Parts {
@@ -128,7 +124,14 @@ impl World {
     /// Replaces the keys, as the command line does beside a running service.
     pub(crate) async fn rotate_keys(&self, activation: Activation) {
         let keeper = self.ground().keeper(&self.store, self.service.config().keys);
-        keeper.rotate(self.clock.now(), activation).await.unwrap();
+        loop {
+            match keeper.rotate(self.clock.now(), activation).await {
+                Ok(()) => return,
+                // The service's upkeep has just changed the keys: as the error says, once more.
+                Err(KeyError::Contended) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -143,14 +146,11 @@ impl World {
     /// Waits until the service has compared its clients and keys with the store's. Under a paused
     /// tokio clock.
     pub(crate) async fn noticed(&self) {
-        // One comparison may have begun before the change; the next one has not.
-        for _ in 0..2 {
+        // One comparison may have begun before the change, and each asks up to three times.
+        for _ in 0..8 {
             let before = self.store.count("versions");
             tokio::time::advance(Duration::from_millis(400)).await;
             until(|| self.store.count("versions") > before).await;
-        }
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
         }
     }
 

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use daypass_service::core::{
-    Claims, Client, ClientId, ClientKind, Event, Grant, Origin, Scope, SubjectId,
-};
+use daypass_service::core::{Claims, Client, ClientId, ClientKind, Event, Grant, Origin, Scope, SubjectId};
 use daypass_service::storage::{AddClient, Source, Store, SubjectChange};
 use daypass_service::{
     AddPerson, ClientAuth, NewClient, Pair, Refresh, RefreshError, RegisteredClient, Secret, SignIn,
@@ -74,8 +72,7 @@ impl World {
     pub(crate) async fn register(&self, client: Client) -> Option<Secret> {
         let id = client.id.clone();
         let store = Arc::clone(&self.store) as Arc<dyn Store>;
-        let (added, secret) =
-            NewClient { client }.register(&store, &*self.entropy, source()).await.unwrap();
+        let (added, secret) = NewClient { client }.register(&store, &*self.entropy, source()).await.unwrap();
         assert_eq!(added, AddClient::Added);
         let auth = match &secret {
             Some(secret) => ClientAuth::Secret { id: id.as_str().to_owned(), secret: secret.clone() },
@@ -127,11 +124,7 @@ impl World {
         self.refresh_as(token, None).await
     }
 
-    pub(crate) async fn refresh_as(
-        &self,
-        token: &str,
-        attempts: Option<&str>,
-    ) -> Result<Pair, RefreshError> {
+    pub(crate) async fn refresh_as(&self, token: &str, attempts: Option<&str>) -> Result<Pair, RefreshError> {
         self.service.refresh(Refresh { attempts, ..renewal(token) }).await
     }
 

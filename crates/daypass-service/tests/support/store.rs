@@ -56,7 +56,7 @@ impl Watched {
         }
     }
 
-    /// How often a method was called, by whomever.
+    /// How often a method has answered, whoever called it.
     pub(crate) fn count(&self, method: &str) -> usize {
         self.counts.lock().unwrap().get(method).copied().unwrap_or(0)
     }
@@ -82,7 +82,6 @@ impl Watched {
     }
 
     fn called(&self, method: &'static str) -> StoreResult<()> {
-        *self.counts.lock().unwrap().entry(method).or_default() += 1;
         let _no_flow = FLOW.try_with(|calls| calls.lock().unwrap().push(method));
         if self.failing.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("made to fail".to_owned()));
@@ -109,7 +108,9 @@ macro_rules! delegate {
                     if stringify!($name) == "user" {
                         self.pass_gate().await;
                     }
-                    self.inner.$name($($arg),*).await
+                    let answer = self.inner.$name($($arg),*).await;
+                    *self.counts.lock().unwrap().entry(stringify!($name)).or_default() += 1;
+                    answer
                 }
             )*
 

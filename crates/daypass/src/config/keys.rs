@@ -286,7 +286,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         section: "limits",
         name: "password_workers",
-        default: Fallback::Unset("as many as the machine has cores"),
+        default: Fallback::Unset("half as many as the machine has cores, at least one"),
         accepts: "a whole number from 1 to 1024",
         meaning: "Threads that hash passwords; they hash nothing else and nothing else hashes.",
         secret: false,

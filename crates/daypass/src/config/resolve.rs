@@ -273,9 +273,9 @@ impl Resolver {
         if let Some(number) = set {
             return Ok(number);
         }
-        let cores = self.cores.clamp(1, 1024);
-        self.show_derived("limits", "password_workers", json!(cores));
-        Ok(cores)
+        let half = (self.cores / 2).clamp(1, 1024);
+        self.show_derived("limits", "password_workers", json!(half));
+        Ok(half)
     }
 
     fn store(&mut self) -> Read<Store> {

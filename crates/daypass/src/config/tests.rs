@@ -23,7 +23,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let usual = folder.path().join("daypass.toml");
         let sources =
-            Sources { config: None, usual, variables: vec![], overrides: Overrides::default(), cores: 3 };
+            Sources { config: None, usual, variables: vec![], overrides: Overrides::default(), cores: 6 };
         Self { folder, sources }
     }
 
@@ -776,7 +776,7 @@ fn values_are_shown_with_their_sources() {
         "log = \"debug\"  # DAYPASS_LOG\n",
         "access = \"5m\"  # daypass.toml:2\n",
         "session = \"180d\"  # default\n",
-        "password_workers = 3  # not set: as many as the machine has cores\n",
+        "password_workers = 3  # not set: half as many as the machine has cores, at least one\n",
         "# metrics_listen is not set: ",
         "\n[limits]\n",
     ] {

@@ -21,7 +21,10 @@ fn add_user(folder: &std::path::Path, name: &str, more: &[&str]) {
 fn a_first_start_on_nothing_works_and_says_what_to_do_next() {
     let folder = tempdir().unwrap();
     let served = Served::start(folder.path(), &[]);
-    assert!(served.greeting.contains("Made data") && served.greeting.contains("daypass user add NAME --data data"));
+    assert!(
+        served.greeting.contains("Made new keys in data")
+            && served.greeting.contains("daypass user add NAME --data data")
+    );
     for file in ["data/daypass.db", "data/master.key"] {
         assert!(folder.path().join(file).exists(), "{file}");
     }
@@ -32,7 +35,11 @@ fn a_first_start_on_nothing_works_and_says_what_to_do_next() {
 
     add_user(folder.path(), "ada", &[]);
     let served = Served::start(folder.path(), &[]);
-    assert!(!served.greeting.contains("Made") && !served.greeting.contains("user add"), "{}", served.greeting);
+    assert!(
+        !served.greeting.contains("Made new keys") && !served.greeting.contains("user add"),
+        "{}",
+        served.greeting
+    );
 }
 
 #[test]
@@ -50,7 +57,10 @@ fn a_thief_ends_every_session_of_the_subject_and_of_nobody_else() {
     assert_eq!(successor.status, 200);
     let replay = served.post("/v1/refresh", &stolen);
     assert_eq!(replay.status, 400);
-    assert_eq!((replay.json()["error"].clone(), replay.json()["reason"].clone()), (json!("invalid_grant"), json!("reused")));
+    assert_eq!(
+        (replay.json()["error"].clone(), replay.json()["reason"].clone()),
+        (json!("invalid_grant"), json!("reused"))
+    );
 
     for dead in [&laptop, &phone, &successor.json()] {
         assert_eq!(served.me(dead).status, 401);
@@ -182,7 +192,8 @@ fn a_shared_secret_signs_and_is_never_published() {
 fn no_log_holds_a_token_a_password_or_a_cookie() {
     let folder = tempdir().unwrap();
     add_user(folder.path(), "ada", &[]);
-    let added = succeed(folder.path(), &["client", "add", "api", "--scope", "daypass:introspect", "--json"], "");
+    let added =
+        succeed(folder.path(), &["client", "add", "api", "--scope", "daypass:introspect", "--json"], "");
     let added: Value = serde_json::from_str(&added).unwrap();
     let secret = added["client_secret"].as_str().unwrap().to_owned();
     let served = Served::start(folder.path(), &[("DAYPASS_LOG", "trace"), ("DAYPASS_TOKENS__GRACE", "0")]);
@@ -197,31 +208,40 @@ fn no_log_holds_a_token_a_password_or_a_cookie() {
     served.post("/v1/login", &json!({"username": "ada", "password": "wrong password here"}));
     served.me(&pair);
     let attempt = "attempt-id-attempt-id-22";
-    let next = served.post("/v1/refresh", &json!({"refresh_token": pair["refresh_token"], "attempt": attempt})).json();
+    let next = served
+        .post("/v1/refresh", &json!({"refresh_token": pair["refresh_token"], "attempt": attempt}))
+        .json();
     keep(&next);
     served.post("/v1/refresh", &json!({"refresh_token": "dpr_damaged-token-damaged-token"}));
-    let form = format!("token={}&client_id=api&client_secret={secret}", next["refresh_token"].as_str().unwrap());
+    let form =
+        format!("token={}&client_id=api&client_secret={secret}", next["refresh_token"].as_str().unwrap());
     assert_eq!(served.post_form("/oauth2/introspect", &[], &form).json()["active"], true);
     let origin = format!("http://{}", served.address);
     let body = json!({"username": "ada", "password": PASSWORD, "transport": "cookie"}).to_string();
-    let headers =
-        [("Content-Type", "application/json"), ("Origin", origin.as_str()), ("Daypass-CSRF", "1")];
+    let headers = [("Content-Type", "application/json"), ("Origin", origin.as_str()), ("Daypass-CSRF", "1")];
     let cookie = served.send("POST", "/v1/login", &headers, &body);
     keep(&cookie.json());
-    let line = cookie.head.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie: __host-http-daypass="));
+    let line = cookie
+        .head
+        .lines()
+        .find(|line| line.to_ascii_lowercase().starts_with("set-cookie: __host-http-daypass="));
     let value = line.unwrap().split_once('=').unwrap().1.split(';').next().unwrap().to_owned();
     let named = format!("__Host-Http-daypass={value}");
-    let refreshed = served.send("POST", "/v1/refresh", &[headers.as_slice(), &[("Cookie", &named)]].concat(), "{}");
+    let refreshed =
+        served.send("POST", "/v1/refresh", &[headers.as_slice(), &[("Cookie", &named)]].concat(), "{}");
     assert_eq!(refreshed.status, 200, "{}", refreshed.body);
     served.post("/v1/refresh", &json!({"refresh_token": pair["refresh_token"]}));
     served.post("/v1/logout", &json!({"refresh_token": next["refresh_token"]}));
     secrets.extend([value, attempt.to_owned()]);
 
     let (_, log) = served.stop();
-    assert!(log.contains("TRACE") && log.contains("DEBUG"), "the log is at trace level");
+    assert!(log.contains("DEBUG") && log.contains("answered"), "the log tells of each request");
     for secret in &secrets {
         assert!(secret.len() > 10 && !log.contains(secret.as_str()), "the log holds {}…", &secret[..8]);
         // Nor a good part of it, in whatever shape.
-        assert!(!log.contains(&secret[secret.len() - 20.min(secret.len())..]), "the log holds the end of a secret");
+        assert!(
+            !log.contains(&secret[secret.len() - 20.min(secret.len())..]),
+            "the log holds the end of a secret"
+        );
     }
 }
