@@ -17,6 +17,7 @@ mod sign_in_scope;
 mod storm;
 
 mod at_once;
+mod lost;
 mod refresh;
 mod theft;
 mod without_storage;
