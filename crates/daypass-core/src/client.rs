@@ -1,6 +1,7 @@
 //! Clients: the programs that hold sessions, and the policy that each is given.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -170,26 +171,29 @@ impl Client {
 /// All clients with the policy in force for each: one consistent reading of the registry.
 #[derive(Clone, Debug, Default)]
 pub struct Clients {
-    by_id: HashMap<ClientId, (Client, Policy)>,
+    by_id: HashMap<ClientId, (Arc<Client>, Policy)>,
 }
 
 impl Clients {
     /// The registered clients and the built-in one, under the service's policy.
     pub fn new(registered: impl IntoIterator<Item = Client>, service: &Policy) -> Self {
-        let all = Client::built_in().into_iter().chain(registered);
-        Self {
-            by_id: all.map(|client| (client.id.clone(), (client.clone(), client.policy(service)))).collect(),
-        }
+        let entry = |client: Client| (client.id.clone(), (Arc::new(client.clone()), client.policy(service)));
+        Self { by_id: Client::built_in().into_iter().chain(registered).map(entry).collect() }
     }
 
     /// A client and its policy.
     pub fn get(&self, id: &str) -> Option<(&Client, &Policy)> {
+        self.shared(id).map(|(client, policy)| (&**client, policy))
+    }
+
+    /// A client, to be kept, and its policy.
+    pub fn shared(&self, id: &str) -> Option<(&Arc<Client>, &Policy)> {
         self.by_id.get(id).map(|(client, policy)| (client, policy))
     }
 
     /// Every client, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&Client, &Policy)> {
-        self.by_id.values().map(|(client, policy)| (client, policy))
+        self.by_id.values().map(|(client, policy)| (&**client, policy))
     }
 }
 

@@ -37,7 +37,7 @@ pub enum ClientError {
 /// A client that is who it says.
 #[derive(Clone, Debug)]
 pub struct RegisteredClient {
-    pub(crate) client: Client,
+    pub(crate) client: Arc<Client>,
     pub(crate) policy: Policy,
 }
 
@@ -81,8 +81,8 @@ impl Snapshot {
             ClientAuth::Secret { id, secret } => (id, Some(secret)),
         };
         // Unknown clients take the same steps as known ones.
-        let presented = secret_digest(secret.map_or("", Secret::expose));
-        let found = self.clients.get(id);
+        let presented = secret.map_or([0; 32], |secret| secret_digest(secret.expose()));
+        let found = self.clients.shared(id);
         let kept = found.map_or(&[][..], |(client, _)| &client.secrets);
         let matches = kept.iter().fold(false, |seen, kept| {
             seen | aws_lc_rs::constant_time::verify_slices_are_equal(kept, &presented).is_ok()
@@ -93,7 +93,7 @@ impl Snapshot {
             ClientKind::Confidential => secret.is_some() && matches,
         };
         if good {
-            Ok(RegisteredClient { client: client.clone(), policy: *policy })
+            Ok(RegisteredClient { client: Arc::clone(client), policy: *policy })
         } else {
             Err(ClientError::Invalid)
         }

@@ -54,6 +54,15 @@ pub enum KeyError {
     /// The key is there already.
     #[error("the key {0} is there already")]
     Known(String),
+    /// There is no such signing key.
+    #[error("there is no signing key {0}")]
+    Unknown(String),
+    /// The key signs at present.
+    #[error("the key {0} is in use: replace it first, with `daypass keys rotate --now`")]
+    InUse(String),
+    /// All 256 numbers of refresh-token secrets are taken by secrets that live sessions depend on.
+    #[error("all 256 refresh-token secrets are still needed by live sessions")]
+    NoNumberLeft,
 }
 
 /// When a new key is to be used.
@@ -248,6 +257,7 @@ pub struct KeyKeeper {
     pub(crate) master: MasterKey,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) policy: KeyPolicy,
+    pub(crate) source: Source,
 }
 
 impl std::fmt::Debug for KeyKeeper {
@@ -264,7 +274,13 @@ impl KeyKeeper {
         entropy: Arc<dyn Entropy>,
         policy: KeyPolicy,
     ) -> Self {
-        Self { store, master, entropy, policy }
+        Self { store, master, entropy, policy, source: Source::default() }
+    }
+
+    /// The same keeper, whose acts are recorded as `source`'s.
+    #[must_use]
+    pub fn acting_for(self, source: Source) -> Self {
+        Self { source, ..self }
     }
 
     /// The secrets of refresh tokens, and the one that tags those made at `now`; for filling a store
@@ -330,7 +346,8 @@ impl KeyKeeper {
     /// Replaces the keys unless somebody has changed them since `version`.
     async fn replace(&self, version: u64, now: Timestamp, activation: Activation) -> Result<(), KeyError> {
         let from = self.active_from(now, activation);
-        if !self.add_generated(version, now, from).await? {
+        // A secret that is shared with verifiers is replaced by whoever shares it.
+        if !self.shares_secret() && !self.add_generated(version, now, from).await? {
             return Err(KeyError::Contended);
         }
         // The second half is not left undone because somebody forgot an old key meanwhile.
@@ -363,18 +380,36 @@ impl KeyKeeper {
         if self.add_signing(version, key, now, from).await? { Ok(()) } else { Err(KeyError::Contended) }
     }
 
+    /// Withdraws a signing key: its tokens are refused as soon as verifiers have noticed. The key in
+    /// use has to be replaced first.
+    pub async fn withdraw(&self, id: &str, now: Timestamp) -> Result<(), KeyError> {
+        let listed = self.list(now).await?;
+        let key = listed.iter().find(|key| key.id == id && key.purpose == KeyPurpose::AccessToken.name());
+        match key.map(|key| key.state) {
+            None => Err(KeyError::Unknown(id.to_owned())),
+            Some(KeyState::Active) => Err(KeyError::InUse(id.to_owned())),
+            Some(KeyState::Published | KeyState::Retired) => {
+                self.store.drop_key(id.to_owned()).await?;
+                Ok(())
+            }
+        }
+    }
+
+    fn shares_secret(&self) -> bool {
+        !self.policy.algorithm.is_asymmetric()
+    }
+
     /// Replaces what is too old and forgets what nothing depends on any more.
     pub(crate) async fn upkeep(&self, now: Timestamp) -> Result<(), KeyError> {
         // The version first, so that no other node that decides the same rotates a second time.
         let version = self.store.versions().await?.keys;
         let records = self.store.keys().await?;
-        let newest =
-            records.iter().rfind(|key| key.purpose == KeyPurpose::AccessToken && key.retired_from.is_none());
+        let shared = self.shares_secret();
+        let aging = if shared { KeyPurpose::RefreshToken } else { KeyPurpose::AccessToken };
+        let newest = records.iter().rfind(|key| key.purpose == aging && key.retired_from.is_none());
         let age =
             |key: &KeyRecord| u64::try_from(now.millis_since(key.active_from)).map(Duration::from_millis);
-        let shared = self.policy.algorithm == Algorithm::HS256;
         if let (Some(key), Some(limit)) = (newest, self.policy.rotate_every)
-            && !shared
             && age(key).is_ok_and(|age| age >= limit)
         {
             // Somebody else may have been faster, which is as well.
@@ -399,7 +434,7 @@ impl KeyKeeper {
     }
 
     async fn add_generated(&self, version: u64, now: Timestamp, from: Timestamp) -> Result<bool, KeyError> {
-        if self.policy.algorithm == Algorithm::HS256 {
+        if self.shares_secret() {
             return Err(KeyError::NoSharedSecret);
         }
         let unusable = |error| KeyError::Unusable { id: "new".to_owned(), error };
@@ -437,7 +472,7 @@ impl KeyKeeper {
             let oldest = taken.first().and_then(|key| key.retired_from.map(|from| (key.id.clone(), from)));
             let (id, retired) = oldest.ok_or(KeyError::Contended)?;
             if self.store.has_sessions_before(retired).await? {
-                return Err(KeyError::Known(id));
+                return Err(KeyError::NoNumberLeft);
             }
             self.store.drop_key(id).await?;
             return Ok(false);
@@ -465,6 +500,6 @@ impl KeyKeeper {
             active_from: from,
             retired_from: None,
         };
-        Ok(self.store.add_key(AddKey { key, expected: version, source: Source::default() }).await?)
+        Ok(self.store.add_key(AddKey { key, expected: version, source: self.source.clone() }).await?)
     }
 }

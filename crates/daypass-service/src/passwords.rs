@@ -21,6 +21,7 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
 /// How much less urgent hashing is than everything else (`nice`).
+#[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
 /// The shortest password that is taken, in characters.
@@ -243,7 +244,9 @@ impl Turn {
 
 /// A worker: it ends with the pool.
 fn work(waiting: &Mutex<Receiver<Job>>) {
-    // Without the right to lower its own priority the pool works all the same.
+    // On Linux this is the thread's own; elsewhere it would be the whole process's. Without the right
+    // to lower it the pool works all the same.
+    #[cfg(target_os = "linux")]
     let _unchanged = rustix::process::setpriority_process(None, NICENESS);
     loop {
         let next = waiting.lock().map(|waiting| waiting.recv());

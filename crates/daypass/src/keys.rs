@@ -26,9 +26,15 @@ pub(crate) enum KeysCommand {
     },
     /// Make a new signing key and a new refresh-token secret
     Rotate {
-        /// Use them at once instead of publishing them ahead; for a key that has leaked
+        /// Use them at once instead of publishing them ahead
         #[arg(long)]
         now: bool,
+    },
+    /// Withdraw a signing key that has leaked, after `rotate --now`: its tokens are refused as soon as
+    /// verifiers have noticed
+    Remove {
+        /// The key
+        id: String,
     },
     /// Bring in a signing key
     Import {
@@ -56,6 +62,10 @@ pub(crate) async fn run(command: KeysCommand, config: &Config, out: &mut impl Wr
             keeper.ensure(SystemClock.now()).await?;
             keeper.rotate(SystemClock.now(), at(now)).await?;
             list(&keeper.list(SystemClock.now()).await?, false, out)
+        }
+        KeysCommand::Remove { id } => {
+            keeper.withdraw(&id, SystemClock.now()).await?;
+            Ok(writeln!(out, "Withdrew {id}.")?)
         }
         KeysCommand::Import { alg, secret_file, key_file, now } => {
             let key = match (secret_file, key_file) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use daypass_service::core::Policy;
-use daypass_service::storage::Store;
+use daypass_service::storage::{Source, Store};
 use daypass_service::{
     KeyKeeper, KeyPolicy, Limits, MasterKey, Metrics, Parts, Secret, Service, ServiceConfig,
 };
@@ -56,7 +56,8 @@ pub(crate) fn plain_store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
 
 /// A keeper of the store's keys.
 pub(crate) async fn keeper(config: &Config) -> Result<KeyKeeper, Failure> {
-    keeper_of(config, plain_store(config)?).await
+    let keeper = keeper_of(config, plain_store(config)?).await?;
+    Ok(keeper.acting_for(Source::command_line()))
 }
 
 /// A keeper of the keys of a store that is open already.

@@ -85,8 +85,28 @@ async fn an_imported_secret_signs_and_is_never_published() {
     assert_eq!(&world.service.published_keys().json[..], br#"{"keys":[]}"#);
     assert!(Jwks::fetch(&world).0.is_empty());
     let keeper = world.ground().keeper(&world.store, world.service.config().keys);
-    let rotated = keeper.rotate(world.now(), Activation::Now).await;
-    assert!(matches!(rotated, Err(KeyError::NoSharedSecret)), "{rotated:?}");
+    keeper.rotate(world.now(), Activation::Now).await.unwrap();
+    let listed = keeper.list(world.now()).await.unwrap();
+    let signing = listed.iter().filter(|view| view.purpose == "access_token").count();
+    assert_eq!(
+        (signing, listed.len()),
+        (1, 3),
+        "the shared secret is its sharers' to replace, the other is ours"
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_leaked_is_withdrawn_once_another_signs() {
+    let world = World::new().await;
+    let keeper = world.ground().keeper(&world.store, KeyPolicy::default());
+    let leaked = keeper.list(world.now()).await.unwrap();
+    let leaked = leaked.iter().find(|view| view.purpose == "access_token").unwrap().id.clone();
+    assert!(matches!(keeper.withdraw(&leaked, world.now()).await, Err(KeyError::InUse(_))));
+    assert!(matches!(keeper.withdraw("tag-0", world.now()).await, Err(KeyError::Unknown(_))));
+    keeper.rotate(world.now(), Activation::Now).await.unwrap();
+    keeper.withdraw(&leaked, world.now()).await.unwrap();
+    let listed = keeper.list(world.now()).await.unwrap();
+    assert!(!listed.iter().any(|view| view.id == leaked));
 }
 
 #[tokio::test]

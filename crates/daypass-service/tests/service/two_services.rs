@@ -101,3 +101,18 @@ async fn two_services_replace_an_old_key_once() {
     assert_eq!(Jwks::fetch(&one).0.len(), 2);
     assert_eq!(one.service.published_keys().etag, two.service.published_keys().etag);
 }
+
+#[tokio::test]
+async fn a_rotation_made_elsewhere_under_a_secret_that_is_new_here_repeats_here() {
+    let one = World::new().await;
+    let two = one.beside(|_| {}).await;
+    one.person("ada").await;
+    let first = one.sign_in("ada").await;
+    two.store.fail(true);
+    one.rotate_keys(Activation::Now).await;
+    soon(|| Jwks::fetch(&one).0.len() == 2).await;
+    let second = one.refresh_as(refresh_token(&first), Some(&attempt(1))).await.unwrap();
+    two.store.fail(false);
+    let again = two.refresh_as(refresh_token(&first), Some(&attempt(1))).await.unwrap();
+    assert_eq!(refresh_token(&again), refresh_token(&second));
+}
