@@ -40,5 +40,8 @@ step "dependencies" cargo deny --locked check bans licenses sources
 step "tests" cargo test --workspace --locked
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 step "binary" cargo build --locked -p daypass
+step "demo" target/debug/daypass demo
+step "bench refresh" target/debug/daypass bench refresh --sessions 2000 --active 1000 --duration 2s --warm-up 200ms
+step "bench login" target/debug/daypass bench login --users 4 --connections 4 --duration 2s --warm-up 200ms
 step "crash" scripts/crash.sh --kills 3 --binary target/debug/daypass
 finish

@@ -119,7 +119,12 @@ impl Service {
         let answer = self.inner.refresh(request, &mut outcome).await;
         if let Err(RefreshError::Service(error)) = &answer {
             outcome = RefreshOutcome::unavailable;
-            tracing::warn!(%error, "a renewal could not be answered");
+            // Anybody can make up a token of an unknown secret: the reload tells of it, once a second.
+            if matches!(error, ServiceError::Key(_)) {
+                tracing::debug!(%error, "a renewal could not be answered");
+            } else {
+                tracing::warn!(%error, "a renewal could not be answered");
+            }
         }
         self.inner.metrics.refreshed(outcome, began);
         answer

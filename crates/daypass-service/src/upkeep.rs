@@ -71,6 +71,7 @@ impl Inner {
         if last.is_some_and(|last| last.elapsed() < RELOAD_PAUSE) {
             return;
         }
+        tracing::warn!("a token names a key that is not known here; the keys are looked up again");
         if let Err(error) = self.reload_if_changed().await {
             tracing::warn!(%error, "the keys could not be loaded again");
         }

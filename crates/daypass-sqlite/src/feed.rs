@@ -96,11 +96,11 @@ pub(crate) fn prune(tx: &Tx<'_>, events: Duration, limit: usize) -> StoreResult<
     let before = |age: Duration| tx.now.millis().saturating_sub(daypass_core::time::millis(age));
     tx.execute(
         "delete from origins where session in \
-         (select id from sessions where expires_at <= ?1 order by expires_at limit ?2)",
+         (select key from sessions where expires_at <= ?1 order by expires_at limit ?2)",
         (before(SESSION_AFTERLIFE), limit),
     )?;
     let sessions = tx.execute(
-        "delete from sessions where id in (select id from sessions where expires_at <= ?1 order by expires_at limit ?2)",
+        "delete from sessions where key in (select key from sessions where expires_at <= ?1 order by expires_at limit ?2)",
         (before(SESSION_AFTERLIFE), limit),
     )?;
     tx.count_sessions(i64::try_from(sessions).unwrap_or(i64::MAX).saturating_neg());

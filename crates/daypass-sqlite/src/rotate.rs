@@ -6,7 +6,7 @@ use daypass_core::{
 };
 use daypass_storage::{RotateRequest, Rotated, StoreResult};
 
-use crate::rows::{attempts_to, corrupt, select_sessions, session_and_subject, store_error};
+use crate::rows::{SessionKey, attempts_to, corrupt, select_sessions, session_and_subject, store_error};
 use crate::writer::{Tx, in_savepoint};
 use crate::{feed, sessions};
 
@@ -37,9 +37,10 @@ pub(crate) fn rotate(tx: &Tx<'_>, request: &RotateRequest) -> StoreResult<Rotate
 
 /// Reads a session with its subject.
 pub(crate) fn find(conn: &rusqlite::Connection, id: SessionId) -> StoreResult<Option<(Session, Subject)>> {
-    let sql = select_sessions!("", "where s.id = ?1");
+    let sql = select_sessions!("", "where s.key = ?1 and s.tail = ?2");
     let mut statement = conn.prepare_cached(sql).map_err(store_error)?;
-    let mut rows = statement.query([id.as_bytes().as_slice()]).map_err(store_error)?;
+    let SessionKey { key, tail } = SessionKey::of(id);
+    let mut rows = statement.query((key, tail)).map_err(store_error)?;
     rows.next().map_err(store_error)?.map(session_and_subject).transpose()
 }
 
@@ -65,11 +66,11 @@ fn apply(tx: &Tx<'_>, (session, subject): &mut (Session, Subject), decision: &De
 
 fn write_state(tx: &Tx<'_>, id: SessionId, state: &RotationState) -> StoreResult<()> {
     let sql = "update sessions set generation = ?2, token_key = ?3, rotated_at = ?4, seen_at = ?5, grace_run = ?6, \
-               grace_used = ?7, attempts = ?8 where id = ?1";
+               grace_used = ?7, attempts = ?8 where key = ?1";
     let changed = tx.execute(
         sql,
         (
-            id.as_bytes().as_slice(),
+            SessionKey::of(id).key,
             state.generation.0,
             state.token_key.0,
             state.rotated_at.millis(),

@@ -21,6 +21,42 @@ pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
     }
 }
 
+/// A session id as the two integers that its row is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SessionKey {
+    /// The primary key: the start in milliseconds (48 bits), and the 15 random bits that follow the
+    /// version in the id. It sorts by start and is never negative.
+    pub(crate) key: i64,
+    /// The last 8 bytes of the id, as they are.
+    pub(crate) tail: i64,
+}
+
+/// Where the version stands in the upper half of a UUID (RFC 9562 section 5.7).
+const VERSION: u64 = 0x7000;
+
+impl SessionKey {
+    /// The key of an id. Ids that are no UUIDv7 have one too, which no session has.
+    pub(crate) fn of(id: SessionId) -> Self {
+        let bits = u128::from_be_bytes(*id.as_bytes());
+        let field = |shift: u32, width: u32| (bits >> shift) & ((1 << width) - 1);
+        let key = field(80, 48) << 15 | field(64, 12) << 3 | field(59, 3);
+        let tail = id.as_bytes().last_chunk().map_or(0, |tail| i64::from_be_bytes(*tail));
+        Self { key: i64::try_from(key).unwrap_or(i64::MAX), tail }
+    }
+
+    /// The least key of a session that starts at `start`.
+    pub(crate) fn first_at(start: Timestamp) -> i64 {
+        Self::of(SessionId::new(start, [0; 10])).key
+    }
+
+    /// The id.
+    pub(crate) fn id(self) -> SessionId {
+        let key = self.key.cast_unsigned();
+        let upper = key >> 15 << 16 | VERSION | (key >> 3 & 0xfff);
+        SessionId::from_bytes((u128::from(upper) << 64 | u128::from(self.tail.cast_unsigned())).to_be_bytes())
+    }
+}
+
 /// A column that does not hold what this release writes there.
 pub(crate) fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt(format!("unreadable {what}"))
@@ -31,8 +67,8 @@ pub(crate) fn corrupt(what: &str) -> StoreError {
 macro_rules! select_sessions {
     ($more:literal, $rest:literal) => {
         concat!(
-            "select s.id, s.client, s.generation, s.token_key, s.rotated_at, s.seen_at, s.grace_run, s.grace_used, ",
-            "s.attempts, s.expires_at, s.auth_time, s.amr, s.scope, s.jkt, s.revoked_at, s.revoked_why, ",
+            "select s.key, s.client, s.generation, s.token_key, s.rotated_at, s.seen_at, s.grace_run, s.grace_used, ",
+            "s.attempts, s.expires_at, s.auth_time, s.amr, s.scope, s.jkt, s.revoked_at, s.revoked_why, s.tail, ",
             "u.sub, u.disabled, u.not_before, u.not_before_why, u.reused_before, u.scope, u.claims",
             $more,
             " from sessions s join subjects u on u.id = s.subject ",
@@ -43,16 +79,16 @@ macro_rules! select_sessions {
 pub(crate) use select_sessions;
 
 /// Where the subject's columns begin in a row of [`select_sessions`].
-const SUBJECT_AT: usize = 16;
+const SUBJECT_AT: usize = 17;
 
 /// How many columns [`select_sessions`] has of its own.
-pub(crate) const SESSION_COLUMNS: usize = 23;
+pub(crate) const SESSION_COLUMNS: usize = 24;
 
 /// Reads a row of [`select_sessions`].
 pub(crate) fn session_and_subject(row: &Row<'_>) -> Result<(Session, Subject), StoreError> {
     let subject = subject(row, SUBJECT_AT)?;
     let session = Session {
-        id: SessionId::from_bytes(get(row, 0)?),
+        id: SessionKey { key: get(row, 0)?, tail: get(row, 16)? }.id(),
         subject: subject.id.clone(),
         client: ClientId::new(text(row, 1)?).map_err(|_| corrupt("client id"))?,
         rotation: RotationState {
@@ -190,6 +226,20 @@ pub(crate) fn event(row: &Row<'_>, at: usize) -> Result<Option<Event>, StoreErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_survives_its_key_and_keys_sort_by_start() {
+        let id = |millis, fill| SessionId::new(Timestamp::from_millis(millis), [fill; 10]);
+        for (millis, fill) in [(0, 0), (1, 0xff), (1_700_000_000_000, 0x5a), ((1 << 48) - 1, 0xff)] {
+            let key = SessionKey::of(id(millis, fill));
+            assert_eq!(key.id(), id(millis, fill));
+            assert!(key.key >= SessionKey::first_at(Timestamp::from_millis(millis)));
+            assert!(
+                key.key < SessionKey::first_at(Timestamp::from_millis(millis + 1)) || millis == (1 << 48) - 1
+            );
+        }
+        assert_ne!(SessionKey::of(SessionId::from_bytes([0xff; 16])).id(), SessionId::from_bytes([0xff; 16]));
+    }
 
     #[test]
     fn every_set_of_attempt_ids_survives_its_column() {

@@ -1,13 +1,15 @@
 //! Opening, ending and listing sessions.
 
+use std::borrow::Cow;
+
 use daypass_core::{
     Cutoff, Ending, EndingReason, Event, EventKind, FeedEntry, NewSession, Origin, Session, SessionId,
     Subject, SubjectId, Timestamp,
 };
 use daypass_storage::{EndOutcome, Opened, SessionEntry, Source, StoreResult};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::rows::{SESSION_COLUMNS, get, select_sessions, session_and_subject, store_error};
+use crate::rows::{SESSION_COLUMNS, SessionKey, get, select_sessions, session_and_subject, store_error};
 use crate::writer::Tx;
 use crate::{feed, people, registry, rotate};
 
@@ -23,22 +25,51 @@ pub(crate) fn open(tx: &Tx<'_>, new: &NewSession, origin: &Origin) -> StoreResul
             Subject::new(new.subject.clone()),
         ),
     };
-    let Ok(session) = new.open(&subject, tx.now) else { return Ok(Opened::Disabled) };
-    insert(tx, row, &session, origin)?;
+    let Some(session) = insert(tx, new, (row, &subject), origin)? else { return Ok(Opened::Disabled) };
     let event = Event::new(tx.now, EventKind::SignedIn).of(&subject.id).in_session(session.id);
     feed::record(tx, &event.through(&session.client).from(origin.address.as_deref()))?;
     Ok(Opened::Session(session, subject))
 }
 
-/// Writes a new session's rows.
-pub(crate) fn insert(tx: &Tx<'_>, subject: i64, session: &Session, origin: &Origin) -> StoreResult<()> {
+/// Opens a session and writes its rows; none where the subject may not sign in.
+pub(crate) fn insert(
+    tx: &Tx<'_>,
+    new: &NewSession,
+    (row, subject): (i64, &Subject),
+    origin: &Origin,
+) -> StoreResult<Option<Session>> {
+    let mut new = Cow::Borrowed(new);
+    let session = loop {
+        let Ok(session) = new.open(subject, tx.now) else { return Ok(None) };
+        if insert_row(tx, row, &session)? {
+            break session;
+        }
+        // Another session of this millisecond has the same 15 bits.
+        let again = tx.conn.query_row("select randomblob(10)", [], |row| row.get(0)).map_err(store_error)?;
+        new = Cow::Owned(NewSession { random: again, ..new.into_owned() });
+    };
+    if *origin != Origin::default() {
+        let values = (SessionKey::of(session.id).key, &origin.label, &origin.user_agent, &origin.address);
+        tx.execute(
+            "insert into origins (session, label, user_agent, address) values (?1, ?2, ?3, ?4)",
+            values,
+        )?;
+    }
+    tx.count_sessions(1);
+    Ok(Some(session))
+}
+
+/// Writes a new session's row, unless its key is taken.
+fn insert_row(tx: &Tx<'_>, subject: i64, session: &Session) -> StoreResult<bool> {
     let rotation = &session.rotation;
-    let id = session.id.as_bytes().as_slice();
-    tx.execute(
-        "insert into sessions (id, subject, client, generation, token_key, rotated_at, seen_at, expires_at, \
-         auth_time, amr, scope, jkt) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    let SessionKey { key, tail } = SessionKey::of(session.id);
+    let written = tx.execute(
+        "insert into sessions (key, tail, subject, client, generation, token_key, rotated_at, seen_at, expires_at, \
+         auth_time, amr, scope, jkt) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+         on conflict (key) do nothing",
         (
-            id,
+            key,
+            tail,
             subject,
             session.client.as_str(),
             rotation.generation.0,
@@ -52,15 +83,7 @@ pub(crate) fn insert(tx: &Tx<'_>, subject: i64, session: &Session, origin: &Orig
             session.jkt.map(|jkt| jkt.0),
         ),
     )?;
-    if *origin != Origin::default() {
-        let values = (id, &origin.label, &origin.user_agent, &origin.address);
-        tx.execute(
-            "insert into origins (session, label, user_agent, address) values (?1, ?2, ?3, ?4)",
-            values,
-        )?;
-    }
-    tx.count_sessions(1);
-    Ok(())
+    Ok(written == 1)
 }
 
 /// Ends one session.
@@ -126,8 +149,8 @@ pub(crate) fn mark_ended(tx: &Tx<'_>, id: SessionId, why: EndingReason) -> Store
 
 /// Marks a session as ended where a wider entry of the feed covers it.
 pub(crate) fn mark_ended_quietly(tx: &Tx<'_>, id: SessionId, why: EndingReason) -> StoreResult<()> {
-    let sql = "update sessions set revoked_at = ?2, revoked_why = ?3 where id = ?1 and revoked_at is null";
-    tx.execute(sql, (id.as_bytes().as_slice(), tx.now.millis(), why.code()))?;
+    let sql = "update sessions set revoked_at = ?2, revoked_why = ?3 where key = ?1 and revoked_at is null";
+    tx.execute(sql, (SessionKey::of(id).key, tx.now.millis(), why.code()))?;
     Ok(())
 }
 
@@ -153,11 +176,10 @@ pub(crate) fn cut_off(tx: &Tx<'_>, sub: &SubjectId, why: EndingReason) -> StoreR
 
 /// When a subject's latest session started, which is later than now if the clock went back.
 fn latest_start(conn: &Connection, subject: i64) -> StoreResult<Option<Timestamp>> {
-    let sql = "select id from sessions where subject = ?1 order by id desc limit 1";
+    let sql = "select key, tail from sessions where subject = ?1 order by key desc limit 1";
     let mut statement = conn.prepare_cached(sql).map_err(store_error)?;
-    let id: Option<[u8; 16]> =
-        statement.query_row([subject], |row| row.get(0)).optional().map_err(store_error)?;
-    Ok(id.map(|id| SessionId::from_bytes(id).start()))
+    let read = |row: &Row<'_>| Ok(SessionKey { key: row.get(0)?, tail: row.get(1)? }.id().start());
+    statement.query_row([subject], read).optional().map_err(store_error)
 }
 
 /// A subject's live sessions, newest first.
@@ -169,13 +191,13 @@ pub(crate) fn list(
 ) -> StoreResult<Vec<SessionEntry>> {
     let sql = select_sessions!(
         ", o.label, o.user_agent, o.address",
-        "left join origins o on o.session = s.id where u.sub = ?1 and s.revoked_at is null \
-         and s.id >= ?2 order by s.id desc"
+        "left join origins o on o.session = s.key where u.sub = ?1 and s.revoked_at is null \
+         and s.key >= ?2 order by s.key desc"
     );
     let Some((_, subject)) = people::find_subject(conn, sub)? else { return Ok(Vec::new()) };
-    let oldest = SessionId::new(subject.not_before(), [0; 10]);
+    let oldest = SessionKey::first_at(subject.not_before());
     let mut statement = conn.prepare_cached(sql).map_err(store_error)?;
-    let mut rows = statement.query((sub.as_str(), oldest.as_bytes().as_slice())).map_err(store_error)?;
+    let mut rows = statement.query((sub.as_str(), oldest)).map_err(store_error)?;
     let mut entries = Vec::new();
     while entries.len() < limit
         && let Some(row) = rows.next().map_err(store_error)?
@@ -195,8 +217,7 @@ pub(crate) fn list(
 
 /// Whether a session that started before `before` could still renew.
 pub(crate) fn any_before(conn: &Connection, before: Timestamp, now: Timestamp) -> StoreResult<bool> {
-    let sql = "select exists (select 1 from sessions where id < ?1 and revoked_at is null \
+    let sql = "select exists (select 1 from sessions where key < ?1 and revoked_at is null \
                and (expires_at is null or expires_at > ?2))";
-    let bound = SessionId::new(before, [0; 10]);
-    conn.query_row(sql, (bound.as_bytes().as_slice(), now.millis()), |row| row.get(0)).map_err(store_error)
+    conn.query_row(sql, (SessionKey::first_at(before), now.millis()), |row| row.get(0)).map_err(store_error)
 }

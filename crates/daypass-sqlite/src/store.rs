@@ -43,7 +43,7 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { cache: 48 << 20, readers: 2, batch: 512, queue: 4096, durability: Durability::Full }
+        Self { cache: 56 << 20, readers: 2, batch: 512, queue: 4096, durability: Durability::Full }
     }
 }
 
@@ -125,9 +125,8 @@ impl SqliteStore {
             for new in &new {
                 let subject = Subject::new(new.subject.clone());
                 let row = people::insert_subject(tx, &subject)?;
-                let Ok(session) = new.open(&subject, tx.now) else { continue };
-                sessions::insert(tx, row, &session, &Origin::default())?;
-                ids.push(session.id);
+                let opened = sessions::insert(tx, new, (row, &subject), &Origin::default())?;
+                ids.extend(opened.map(|session| session.id));
             }
             Ok(ids)
         })

@@ -25,9 +25,11 @@ create table users (
   created_at integer not null
 ) without rowid, strict;
 
--- One row a session, whatever its age. What a rotation writes is in no index.
+-- One row a session, whatever its age. What a rotation writes is in no index. The key is an integer
+-- made of the id, which keeps the tree shallow: the start in milliseconds and 15 random bits.
 create table sessions (
-  id          blob primary key,     -- UUIDv7: carries the start
+  key         integer primary key,
+  tail        integer not null,     -- the last 8 bytes of the id, whose rest is in the key
   subject     integer not null references subjects (id),
   client      text not null,
   generation  integer not null,
@@ -44,18 +46,18 @@ create table sessions (
   jkt         blob,
   revoked_at  integer,              -- ms
   revoked_why integer
-) without rowid, strict;
+) strict;
 
 create index sessions_by_subject on sessions (subject);
 create index sessions_by_end on sessions (expires_at) where expires_at is not null;
 
 -- Where a session was opened: read when somebody looks at the list, never by a rotation.
 create table origins (
-  session    blob primary key,
+  session    integer primary key,   -- its key
   label      text,
   user_agent text,
   address    text
-) without rowid, strict;
+) strict;
 
 create table clients (
   id           text primary key,

@@ -334,7 +334,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         section: "store",
         name: "cache",
-        default: Fallback::Value("48MiB"),
+        default: Fallback::Value("56MiB"),
         accepts: "a size from 1MiB to 64GiB",
         meaning: "Memory for the database's pages, over all its connections.",
         secret: false,

@@ -95,7 +95,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!((limits.password_workers, limits.password_queue), (3, 256));
     assert_eq!((limits.connections, limits.request_queue), (10_000, 4096));
     assert_eq!((limits.header_timeout.as_secs(), limits.body_timeout.as_secs()), (10, 10));
-    assert_eq!((config.store.cache, config.store.readers, config.store.batch), (48 << 20, 2, 512));
+    assert_eq!((config.store.cache, config.store.readers, config.store.batch), (56 << 20, 2, 512));
     assert_eq!(config.retention.events, Some(Duration::from_hours(90 * 24)));
     assert!(config.remarks().is_empty());
 }
