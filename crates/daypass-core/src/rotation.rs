@@ -4,8 +4,6 @@
 //! transaction; property tests and the model checker run it as it stands. Nothing of it is written
 //! a second time anywhere, least of all in SQL.
 
-use std::time::Duration;
-
 use crate::attempt::{AttemptDigest, PresentedAttempts, REMEMBERED, RememberedAttempts};
 use crate::client::{Client, ClientKind, OnReuse, Policy};
 use crate::event::EventKind;
@@ -185,8 +183,8 @@ pub fn decide(
         return Decision::Refuse(Refusal::Ended(EndingReason::Revoked));
     }
     // 5: a token ahead of the row shows that the row's own time of last use was lost.
-    let idle = |limit: Duration| g <= c && now.millis_since(state.seen_at) > millis(limit);
-    if session.expired(now) || policy.idle.is_some_and(idle) {
+    let idle = g <= c && session.idle_for_too_long(policy.idle, now);
+    if session.expired(now) || idle {
         return Decision::Refuse(Refusal::Expired);
     }
     // 6

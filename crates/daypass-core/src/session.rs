@@ -7,7 +7,7 @@ use crate::id::{ClientId, Generation, SessionId, SubjectId, Thumbprint, TokenKey
 use crate::revocation::{EndingReason, Revoked};
 use crate::scope::Scope;
 use crate::subject::Subject;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, millis};
 
 /// A session as the store holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,11 @@ impl Session {
     /// Whether the session's own end has come.
     pub fn expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| now >= end)
+    }
+
+    /// Whether the session has gone without a renewal for longer than `idle`, if that is limited.
+    pub fn idle_for_too_long(&self, idle: Option<Duration>, now: Timestamp) -> bool {
+        idle.is_some_and(|idle| now.millis_since(self.rotation.seen_at) > millis(idle))
     }
 
     /// Whether an access token of this session is good at `now`: it neither ended nor expired.

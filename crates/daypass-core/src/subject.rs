@@ -103,9 +103,15 @@ pub const RESERVED_CLAIMS: &[&str] = &[
     "token_use",
 ];
 
-/// The most that a subject's claims may take up, in bytes of JSON: an access token has to fit into
-/// one header line beside everything else.
-pub const MAX_CLAIMS_BYTES: usize = 4096;
+/// The most that a subject's claims may take up, in bytes of JSON: an access token has to fit into a
+/// cookie, 4096 bytes with its name, beside everything else.
+pub const MAX_CLAIMS_BYTES: usize = 2048;
+
+/// The most claims that a subject may have, of all that a verifier reads in one token.
+pub const MAX_CLAIMS: usize = 100;
+
+/// How deep claims may be nested, less than a verifier follows.
+pub const MAX_CLAIMS_DEPTH: usize = 8;
 
 /// A subject's own claims (name, email, roles…), a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +139,37 @@ pub enum InvalidClaims {
     /// More than [`MAX_CLAIMS_BYTES`].
     #[error("the claims take up more than {MAX_CLAIMS_BYTES} bytes")]
     TooLarge,
+    /// More than [`MAX_CLAIMS`].
+    #[error("there are more than {MAX_CLAIMS} claims")]
+    TooMany,
+    /// Nested deeper than [`MAX_CLAIMS_DEPTH`].
+    #[error("the claims are nested deeper than {MAX_CLAIMS_DEPTH} levels")]
+    TooDeep,
+    /// A name that JSON libraries keep for themselves.
+    #[error("a claim's name begins with $")]
+    Name,
+}
+
+/// How deep a value is nested: 0 for a text or number.
+fn depth(value: &Value) -> usize {
+    let deepest = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(members) => members.values().map(depth).max(),
+        _ => return 0,
+    };
+    deepest.unwrap_or(0).saturating_add(1)
+}
+
+/// Whether any name in a value begins with a dollar sign, as those do that JSON libraries mark their
+/// own inventions with.
+fn has_dollar(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(has_dollar),
+        Value::Object(members) => {
+            members.iter().any(|(name, value)| name.starts_with('$') || has_dollar(value))
+        }
+        _ => false,
+    }
 }
 
 impl TryFrom<Map<String, Value>> for Claims {
@@ -141,6 +178,15 @@ impl TryFrom<Map<String, Value>> for Claims {
     fn try_from(members: Map<String, Value>) -> Result<Self, InvalidClaims> {
         if let Some(name) = RESERVED_CLAIMS.iter().find(|name| members.contains_key(**name)) {
             return Err(InvalidClaims::Reserved(name));
+        }
+        if members.len() > MAX_CLAIMS {
+            return Err(InvalidClaims::TooMany);
+        }
+        if members.values().map(depth).max().is_some_and(|depth| depth > MAX_CLAIMS_DEPTH) {
+            return Err(InvalidClaims::TooDeep);
+        }
+        if members.iter().any(|(name, value)| name.starts_with('$') || has_dollar(value)) {
+            return Err(InvalidClaims::Name);
         }
         let size = serde_json::to_vec(&members).map_or(usize::MAX, |json| json.len());
         if size > MAX_CLAIMS_BYTES { Err(InvalidClaims::TooLarge) } else { Ok(Self(members)) }
@@ -201,5 +247,12 @@ mod tests {
         }
         assert!(serde_json::from_value::<Claims>(serde_json::json!({ "a": "x".repeat(5000) })).is_err());
         assert!(serde_json::from_str::<Claims>("[]").is_err());
+        let nested = |levels: usize| format!("{{\"a\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));
+        assert!(serde_json::from_str::<Claims>(&nested(MAX_CLAIMS_DEPTH)).is_ok());
+        assert!(serde_json::from_str::<Claims>(&nested(MAX_CLAIMS_DEPTH + 1)).is_err());
+        let many = |count: usize| (0..count).map(|n| (n.to_string(), n.into())).collect::<Map<_, _>>();
+        assert!(Claims::try_from(many(MAX_CLAIMS)).is_ok());
+        assert_eq!(Claims::try_from(many(MAX_CLAIMS + 1)), Err(InvalidClaims::TooMany));
+        assert!(serde_json::from_str::<Claims>(r#"{"a":{"$b":1}}"#).is_err());
     }
 }

@@ -83,6 +83,11 @@ impl Call {
         csrf::is_genuine(self.headers(), self.app.origin.as_deref(), &self.app.options.allowed_origins)
     }
 
+    /// Whether a browser says that a page of somebody else's made the request.
+    pub(crate) fn is_foreign(&self) -> bool {
+        csrf::is_foreign(self.headers(), self.app.origin.as_deref(), &self.app.options.allowed_origins)
+    }
+
     /// The last segment of the path, for resources that are named by it.
     pub(crate) fn last_segment(&self) -> &str {
         self.parts.uri.path().rsplit('/').next().unwrap_or_default()

@@ -24,9 +24,21 @@ pub(crate) fn is_genuine(headers: &HeaderMap, own: Option<&str>, allowed: &[Stri
     };
     let announced = single(HEADER).is_some_and(|value| value == "1");
     let same_origin = single(FETCH_SITE).is_some_and(|value| value == "same-origin");
-    let known = cors::origin_of(headers)
-        .is_some_and(|origin| own.is_some_and(|own| origin == own) || cors::is_allowed(origin, allowed));
-    announced && (same_origin || known)
+    announced && (same_origin || is_known(headers, own, allowed))
+}
+
+fn is_known(headers: &HeaderMap, own: Option<&str>, allowed: &[String]) -> bool {
+    cors::origin_of(headers)
+        .is_some_and(|origin| own.is_some_and(|own| origin == own) || cors::is_allowed(origin, allowed))
+}
+
+/// Whether a browser says that a request comes from a page of somebody else's. A request that says
+/// nothing of where it comes from was not made by a page: browsers state it with every `POST`.
+pub(crate) fn is_foreign(headers: &HeaderMap, own: Option<&str>, allowed: &[String]) -> bool {
+    if headers.contains_key(http::header::ORIGIN) {
+        return !is_known(headers, own, allowed);
+    }
+    headers.get_all(FETCH_SITE).iter().any(|site| site != "same-origin")
 }
 
 /// Tells caches what an answer that may go by cookie depends on.
@@ -65,6 +77,24 @@ mod tests {
             .iter()
             .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect()
+    }
+
+    #[test]
+    fn a_page_of_somebody_elses_is_foreign_and_a_program_is_not() {
+        let own = Some("https://id.example");
+        let allowed = ["https://app.example".to_owned()];
+        let foreign = |lines: &[(&'static str, &'static str)]| is_foreign(&headers(lines), own, &allowed);
+        assert!(!foreign(&[]));
+        assert!(!foreign(&[("origin", "https://id.example"), ("sec-fetch-site", "same-origin")]));
+        assert!(!foreign(&[("origin", "https://app.example"), ("sec-fetch-site", "cross-site")]));
+        assert!(!foreign(&[("sec-fetch-site", "same-origin")]));
+        for site in ["cross-site", "same-site", "none", "nonsense"] {
+            assert!(foreign(&[("sec-fetch-site", site)]), "{site}");
+        }
+        for origin in ["https://evil.example", "null", "https://id.example.evil.example", ""] {
+            assert!(foreign(&[("origin", origin)]), "{origin}");
+            assert!(foreign(&[("origin", origin), ("sec-fetch-site", "same-origin")]), "{origin}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use daypass_jwt::{AccessClaims, Verified, VerifyError};
 use daypass_storage::StoreError;
 
 use crate::error::ServiceError;
-use crate::start::{Inner, Service};
+use crate::start::{Inner, Service, Snapshot};
 
 /// A caller whose access token is good, as far as that can be told without the store.
 #[derive(Debug)]
@@ -97,6 +97,17 @@ impl Service {
     }
 }
 
+impl Snapshot {
+    /// Whether a session can be used at `now`: it has neither ended, nor expired, nor been left idle
+    /// for too long, and its client is there.
+    pub(crate) fn is_live(&self, session: &Session, subject: &Subject, now: Timestamp) -> bool {
+        let client = self.clients.get(session.client.as_str()).filter(|(client, _)| !client.disabled);
+        client.is_some_and(|(_, policy)| {
+            session.lives(subject, now) && !session.idle_for_too_long(policy.idle, now)
+        })
+    }
+}
+
 impl Inner {
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, AccessError> {
         let snapshot = self.snapshot.load();
@@ -112,15 +123,10 @@ impl Inner {
         let Caller { claims, session } = caller;
         let id = session.ok_or(AccessError::Ended)?;
         let found = self.store.session(id).await?;
-        let disabled = |session: &Session| {
-            let snapshot = self.snapshot.load();
-            snapshot.clients.get(session.client.as_str()).is_none_or(|(client, _)| client.disabled)
-        };
+        let snapshot = self.snapshot.load();
         match found {
             Some((session, subject))
-                if session.lives(&subject, now)
-                    && !disabled(&session)
-                    && subject.id.as_str() == claims.sub =>
+                if snapshot.is_live(&session, &subject, now) && subject.id.as_str() == claims.sub =>
             {
                 Ok(LiveCaller { claims, session, subject })
             }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use daypass_core::revocation::FEED_LIFE;
 use daypass_core::{Timestamp, TokenKeyId, TokenSecrets};
 use daypass_jwt::{Algorithm, JwkSet, KeySet, SigningKey};
-use daypass_storage::{AddKey, KeyPurpose, KeyRecord, Source, Store, StoreError};
+use daypass_storage::{AddKey, DropKey, KeyPurpose, KeyRecord, Source, Store, StoreError};
 use zeroize::Zeroizing;
 
 use crate::config::KeyPolicy;
@@ -22,6 +22,9 @@ use crate::seal::MasterKey;
 
 /// The name under which secrets of refresh tokens are listed.
 const TAG_ALGORITHM: &str = "HMAC-SHA-256";
+
+/// From when on a key is used that another replaced before its time.
+const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// Why keys could not be loaded, made or imported.
 #[derive(Debug, thiserror::Error)]
@@ -160,16 +163,12 @@ impl KeyRing {
 
     /// The key that signs access tokens at `now`.
     pub(crate) fn signer(&self, now: Timestamp) -> Option<&SigningKey> {
-        let active =
-            self.signing.iter().filter(|key| key.active_from <= now).max_by_key(|key| key.active_from);
-        // A clock that went back before all of them must not stop the service.
-        active.or_else(|| self.signing.iter().min_by_key(|key| key.active_from)).map(|key| &key.key)
+        in_use(self.signing.iter(), |key| key.active_from, now).map(|key| &key.key)
     }
 
     /// The secret that tags refresh tokens made at `now`.
     pub(crate) fn tagger(&self, now: Timestamp) -> Option<TokenKeyId> {
-        let active = self.tags.iter().filter(|(_, from)| *from <= now).max_by_key(|(_, from)| *from);
-        active.or_else(|| self.tags.iter().min_by_key(|(_, from)| *from)).map(|(id, _)| *id)
+        in_use(self.tags.iter(), |(_, from)| *from, now).map(|(id, _)| *id)
     }
 
     /// The secrets of refresh tokens.
@@ -193,10 +192,45 @@ impl KeyRing {
     }
 }
 
+/// Which of the keys of a purpose is in use at `now`: the one whose time came last.
+fn in_use<'k, K>(
+    keys: impl Iterator<Item = &'k K> + Clone,
+    from: impl Fn(&K) -> Timestamp,
+    now: Timestamp,
+) -> Option<&'k K> {
+    let active = keys.clone().filter(|key| from(key) <= now).max_by_key(|key| from(key));
+    // A clock that went back before all of them must not stop the service.
+    active.or_else(|| keys.min_by_key(|key| from(key)))
+}
+
+/// Whether a key is the one that a ring of these records uses at `now`.
+fn is_in_use(key: &KeyRecord, records: &[KeyRecord], now: Timestamp) -> bool {
+    let peers = records.iter().filter(|other| other.purpose == key.purpose);
+    in_use(peers, used_from, now).is_some_and(|used| used.id == key.id)
+}
+
+/// Whether the last token that a key can have signed is dead for every verifier.
+fn is_spent(key: &KeyRecord, records: &[KeyRecord], now: Timestamp) -> bool {
+    let past = |end: Timestamp| end.plus(FEED_LIFE) <= now;
+    let from = used_from(key);
+    // What its record says is the plan; it signs until another does.
+    let peers = records.iter().filter(|other| other.purpose == key.purpose);
+    let succeeded = peers.map(used_from).filter(|next| *next > from).min();
+    key.purpose == KeyPurpose::AccessToken
+        && key.retired_from.is_some_and(past)
+        && (from == NEVER || succeeded.is_some_and(past))
+        && !is_in_use(key, records, now)
+}
+
+/// The newest key of a purpose, which no other is to follow.
+fn newest(records: &[KeyRecord], purpose: KeyPurpose) -> Option<&KeyRecord> {
+    records.iter().rfind(|key| key.purpose == purpose && key.retired_from.is_none())
+}
+
 /// From when on a key is used: never, if another took its place before that.
 fn used_from(record: &KeyRecord) -> Timestamp {
     let replaced = record.retired_from.is_some_and(|retired| retired <= record.active_from);
-    if replaced { Timestamp::from_millis(i64::MAX) } else { record.active_from }
+    if replaced { NEVER } else { record.active_from }
 }
 
 fn signing_key(record: &KeyRecord, plain: &[u8]) -> Result<SigningKey, KeyError> {
@@ -295,21 +329,22 @@ impl KeyKeeper {
 
     /// All keys, without their private parts, in order of use.
     pub async fn list(&self, now: Timestamp) -> Result<Vec<KeyView>, KeyError> {
-        let view = |record: KeyRecord| KeyView {
-            state: if record.retired_from.is_some_and(|from| from <= now) {
-                KeyState::Retired
-            } else if used_from(&record) > now {
+        let records = self.store.keys().await?;
+        let view = |record: &KeyRecord| KeyView {
+            id: record.id.clone(),
+            purpose: record.purpose.name(),
+            algorithm: record.algorithm.clone(),
+            state: if is_in_use(record, &records, now) {
+                KeyState::Active
+            } else if used_from(record) > now && record.retired_from.is_none_or(|from| from > now) {
                 KeyState::Published
             } else {
-                KeyState::Active
+                KeyState::Retired
             },
-            id: record.id,
-            purpose: record.purpose.name(),
-            algorithm: record.algorithm,
             active_from: record.active_from,
             retired_from: record.retired_from,
         };
-        Ok(self.store.keys().await?.into_iter().map(view).collect())
+        Ok(records.iter().map(view).collect())
     }
 
     /// Makes what is missing: a first key and a first secret, or a key of another algorithm than
@@ -317,18 +352,18 @@ impl KeyKeeper {
     pub async fn ensure(&self, now: Timestamp) -> Result<(), KeyError> {
         let mut tries = 0u8;
         loop {
-            let version = self.store.versions().await?.keys;
-            let records = self.store.keys().await?;
-            let newest =
-                |purpose| records.iter().rfind(|key| key.purpose == purpose && key.retired_from.is_none());
-            let added = if newest(KeyPurpose::RefreshToken).is_none() {
+            let (version, records) = self.records().await?;
+            let added = if newest(&records, KeyPurpose::RefreshToken).is_none() {
                 self.add_secret(version, &records, now, now).await?
             } else {
-                match newest(KeyPurpose::AccessToken) {
-                    Some(key) if key.algorithm == self.policy.algorithm.name() => return Ok(()),
-                    Some(_) => self.add_generated(version, now, now.plus(self.policy.publish_ahead)).await?,
-                    None => self.add_generated(version, now, now).await?,
+                let newest = newest(&records, KeyPurpose::AccessToken);
+                if newest.is_some_and(|key| key.algorithm == self.policy.algorithm.name()) {
+                    return Ok(());
                 }
+                // While any key signs, even one that was to be replaced, there is time to publish.
+                let signs = records.iter().any(|key| key.purpose == KeyPurpose::AccessToken);
+                let from = if signs { now.plus(self.policy.publish_ahead) } else { now };
+                self.add_generated(version, now, from).await?
             };
             tries = if added { 0 } else { tries.saturating_add(1) };
             if tries > 10 {
@@ -352,8 +387,7 @@ impl KeyKeeper {
         }
         // The second half is not left undone because somebody forgot an old key meanwhile.
         for _ in 0..10 {
-            let version = self.store.versions().await?.keys;
-            let records = self.store.keys().await?;
+            let (version, records) = self.records().await?;
             if self.add_secret(version, &records, now, from).await? {
                 return Ok(());
             }
@@ -368,8 +402,7 @@ impl KeyKeeper {
         now: Timestamp,
         activation: Activation,
     ) -> Result<(), KeyError> {
-        let version = self.store.versions().await?.keys;
-        let records = self.store.keys().await?;
+        let (version, records) = self.records().await?;
         if records.iter().any(|record| record.id == key.kid()) {
             return Err(KeyError::Known(key.kid().to_owned()));
         }
@@ -383,33 +416,42 @@ impl KeyKeeper {
     /// Withdraws a signing key: its tokens are refused as soon as verifiers have noticed. The key in
     /// use has to be replaced first.
     pub async fn withdraw(&self, id: &str, now: Timestamp) -> Result<(), KeyError> {
-        let listed = self.list(now).await?;
-        let key = listed.iter().find(|key| key.id == id && key.purpose == KeyPurpose::AccessToken.name());
-        match key.map(|key| key.state) {
-            None => Err(KeyError::Unknown(id.to_owned())),
-            Some(KeyState::Active) => Err(KeyError::InUse(id.to_owned())),
-            Some(KeyState::Published | KeyState::Retired) => {
-                self.store.drop_key(id.to_owned()).await?;
-                Ok(())
+        for _ in 0..10 {
+            let (expected, records) = self.records().await?;
+            let key = records.iter().find(|key| key.id == id && key.purpose == KeyPurpose::AccessToken);
+            let key = key.ok_or_else(|| KeyError::Unknown(id.to_owned()))?;
+            if is_in_use(key, &records, now) {
+                return Err(KeyError::InUse(id.to_owned()));
+            }
+            if self.store.drop_key(DropKey { id: id.to_owned(), expected }).await? {
+                return Ok(());
             }
         }
+        Err(KeyError::Contended)
+    }
+
+    /// All keys, sealed, and a version of them that is no newer.
+    async fn records(&self) -> Result<(u64, Vec<KeyRecord>), KeyError> {
+        let version = self.store.versions().await?.keys;
+        Ok((version, self.store.keys().await?))
     }
 
     fn shares_secret(&self) -> bool {
         !self.policy.algorithm.is_asymmetric()
     }
 
-    /// Replaces what is too old and forgets what nothing depends on any more.
+    /// Makes what is missing, replaces what is too old and forgets what nothing depends on any more.
     pub(crate) async fn upkeep(&self, now: Timestamp) -> Result<(), KeyError> {
         // The version first, so that no other node that decides the same rotates a second time.
-        let version = self.store.versions().await?.keys;
-        let records = self.store.keys().await?;
-        let shared = self.shares_secret();
-        let aging = if shared { KeyPurpose::RefreshToken } else { KeyPurpose::AccessToken };
-        let newest = records.iter().rfind(|key| key.purpose == aging && key.retired_from.is_none());
+        let (version, records) = self.records().await?;
+        let missing = |purpose| newest(&records, purpose).is_none();
+        if missing(KeyPurpose::AccessToken) || missing(KeyPurpose::RefreshToken) {
+            self.ensure(now).await?;
+        }
+        let aging = if self.shares_secret() { KeyPurpose::RefreshToken } else { KeyPurpose::AccessToken };
         let age =
             |key: &KeyRecord| u64::try_from(now.millis_since(key.active_from)).map(Duration::from_millis);
-        if let (Some(key), Some(limit)) = (newest, self.policy.rotate_every)
+        if let (Some(key), Some(limit)) = (newest(&records, aging), self.policy.rotate_every)
             && age(key).is_ok_and(|age| age >= limit)
         {
             // Somebody else may have been faster, which is as well.
@@ -418,10 +460,22 @@ impl KeyKeeper {
                 Err(error) => return Err(error),
             }
         }
-        for key in records.iter().filter(|key| key.purpose == KeyPurpose::AccessToken) {
-            if key.retired_from.is_some_and(|from| from.plus(FEED_LIFE) <= now) {
-                self.store.drop_key(key.id.clone()).await?;
+        self.forget_spent(version, records, now).await
+    }
+
+    /// Forgets the signing keys whose tokens are all dead. If somebody else changes the keys, the
+    /// rest is left to the next upkeep.
+    async fn forget_spent(
+        &self,
+        mut expected: u64,
+        mut records: Vec<KeyRecord>,
+        now: Timestamp,
+    ) -> Result<(), KeyError> {
+        while let Some(key) = records.iter().find(|key| is_spent(key, &records, now)) {
+            if !self.store.drop_key(DropKey { id: key.id.clone(), expected }).await? {
+                break;
             }
+            (expected, records) = self.records().await?;
         }
         Ok(())
     }
@@ -474,7 +528,7 @@ impl KeyKeeper {
             if self.store.has_sessions_before(retired).await? {
                 return Err(KeyError::NoNumberLeft);
             }
-            self.store.drop_key(id).await?;
+            self.store.drop_key(DropKey { id, expected: version }).await?;
             return Ok(false);
         };
         let secret = Zeroizing::new(entropy::bytes::<32>(&*self.entropy));

@@ -149,13 +149,8 @@ impl Service {
                 let Some((session, subject)) = self.inner.store.session(opened.session()).await? else {
                     return Ok(Introspection::Inactive);
                 };
-                let client = snapshot.clients.get(session.client.as_str());
-                let idle = client.and_then(|(_, policy)| policy.idle).is_some_and(|idle| {
-                    now.millis_since(session.rotation.seen_at) > daypass_core::time::millis(idle)
-                });
                 let current = opened.generation() == session.rotation.generation;
-                let enabled = client.is_some_and(|(client, _)| !client.disabled);
-                let active = current && enabled && !idle && session.lives(&subject, now);
+                let active = current && snapshot.is_live(&session, &subject, now);
                 let refresh = Introspection::Refresh { session: Box::new(session) };
                 return Ok(if active { refresh } else { Introspection::Inactive });
             }

@@ -144,7 +144,7 @@ impl Inner {
         };
         self.check_resource(&request)?;
         if let Some(scope) = request.scope {
-            self.check_scope(token.session(), scope).await?;
+            self.check_scope(&snapshot, token.session(), request.client, scope).await?;
         }
         let successor_key = snapshot
             .keys
@@ -217,12 +217,24 @@ impl Inner {
     }
 
     /// Refuses a scope beyond what was granted, before anything is rotated. What was granted never
-    /// changes, so that it may be read ahead.
-    async fn check_scope(&self, session: SessionId, scope: &Scope) -> Result<(), RefreshError> {
-        match self.store.session(session).await? {
-            Some((session, _)) if !scope.is_subset_of(&session.scope) => Err(RefreshError::Scope),
-            _ => Ok(()),
+    /// changes, so that it may be read ahead. Of a session that is over, or another client's, nothing
+    /// is told: that is for the decision to answer.
+    async fn check_scope(
+        &self,
+        snapshot: &Snapshot,
+        session: SessionId,
+        client: Option<&RegisteredClient>,
+        scope: &Scope,
+    ) -> Result<(), RefreshError> {
+        let Some((session, subject)) = self.store.session(session).await? else { return Ok(()) };
+        let own = client.is_none_or(|client| *client.id() == session.client);
+        if own
+            && snapshot.is_live(&session, &subject, self.clock.now())
+            && !scope.is_subset_of(&session.scope)
+        {
+            return Err(RefreshError::Scope);
         }
+        Ok(())
     }
 }
 

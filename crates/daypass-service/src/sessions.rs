@@ -51,7 +51,10 @@ impl Service {
 
     /// The caller's live sessions, newest first.
     pub async fn sessions(&self, caller: &LiveCaller) -> Result<Vec<SessionEntry>, ServiceError> {
-        Ok(self.inner.store.sessions_of(caller.sub(), MOST_LISTED).await?)
+        let mut entries = self.inner.store.sessions_of(caller.sub(), MOST_LISTED).await?;
+        let (snapshot, now) = (self.inner.snapshot.load(), self.now());
+        entries.retain(|entry| snapshot.is_live(&entry.session, &caller.subject, now));
+        Ok(entries)
     }
 
     /// Ends one of the caller's sessions. False: there is none of that name, or it is not theirs.

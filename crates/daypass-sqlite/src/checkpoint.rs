@@ -21,10 +21,10 @@ use rusqlite::Connection;
 use crate::schema::{self, Durability};
 
 /// Changed rows after which copying is worth while. Each dirties about one page.
-const WORTH_COPYING: u64 = 4_000;
+const WORTH_COPYING: u64 = 12_000;
 
-/// Frames (pages of 4 KiB) beyond which the log is to start anew: 64 MiB.
-const LONG: i64 = 16_000;
+/// Frames (pages of 4 KiB) beyond which the log is to start anew: 96 MiB.
+const LONG: i64 = 24_000;
 
 /// Frames that the writer may be asked to copy itself.
 const LITTLE: i64 = 1_500;

@@ -13,6 +13,21 @@ use crate::writer::Tx;
 /// How long a session's row outlives the session, so that its tokens are still called expired.
 const SESSION_AFTERLIFE: Duration = Duration::from_hours(24);
 
+/// How long the row of an ended session stays that would have had no end of its own. Verifiers need
+/// the ending only while an access token lives, and the feed tells them; a client asks once, when it
+/// is used again, and after a month signing in anew surprises nobody: no reason has to be told.
+const ENDED_AFTERLIFE: Duration = Duration::from_hours(30 * 24);
+
+/// The sessions whose own end was longest ago.
+const EXPIRED: &str = "select key from sessions where expires_at <= ?1 order by expires_at limit ?2";
+
+/// The sessions without an end of their own that were ended longest ago.
+const ENDED: &str =
+    "select key from sessions where expires_at is null and revoked_at <= ?1 order by revoked_at limit ?2";
+
+/// The accounts on which the last wrong password was tried longest ago.
+const QUIET: &str = "select account from guesses where last <= ?1 order by last limit ?2";
+
 /// Wrong passwords older than this say nothing any more.
 const GUESSES_AFTERLIFE: Duration = Duration::from_hours(48);
 
@@ -94,16 +109,9 @@ pub(crate) fn events(conn: &Connection, after: u64, limit: usize) -> StoreResult
 pub(crate) fn prune(tx: &Tx<'_>, events: Duration, limit: usize) -> StoreResult<Pruned> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let before = |age: Duration| tx.now.millis().saturating_sub(daypass_core::time::millis(age));
-    tx.execute(
-        "delete from origins where session in \
-         (select key from sessions where expires_at <= ?1 order by expires_at limit ?2)",
-        (before(SESSION_AFTERLIFE), limit),
-    )?;
-    let sessions = tx.execute(
-        "delete from sessions where key in (select key from sessions where expires_at <= ?1 order by expires_at limit ?2)",
-        (before(SESSION_AFTERLIFE), limit),
-    )?;
-    tx.count_sessions(i64::try_from(sessions).unwrap_or(i64::MAX).saturating_neg());
+    let expired = forget_sessions(tx, EXPIRED, before(SESSION_AFTERLIFE), limit)?;
+    let ended = forget_sessions(tx, ENDED, before(ENDED_AFTERLIFE), limit.saturating_sub(expired))?;
+    let sessions = usize::try_from(expired.saturating_add(ended)).unwrap_or(usize::MAX);
     let feed = tx.execute(
         "delete from feed where seq in (select seq from feed order by seq limit ?2) and until <= ?1",
         (tx.now.millis(), limit),
@@ -112,9 +120,39 @@ pub(crate) fn prune(tx: &Tx<'_>, events: Duration, limit: usize) -> StoreResult<
         "delete from events where seq in (select seq from events order by seq limit ?2) and at <= ?1",
         (before(events), limit),
     )?;
-    tx.execute(
-        "delete from guesses where account in (select account from guesses where last <= ?1 limit ?2)",
-        (before(GUESSES_AFTERLIFE), limit),
-    )?;
+    let quiet = format!("delete from guesses where account in ({QUIET})");
+    tx.execute(&quiet, (before(GUESSES_AFTERLIFE), limit))?;
     Ok(Pruned { sessions, feed, events })
+}
+
+/// Forgets the sessions that `which` finds, and where they were opened; says how many.
+fn forget_sessions(tx: &Tx<'_>, which: &str, before: i64, limit: i64) -> StoreResult<i64> {
+    tx.execute(&format!("delete from origins where session in ({which})"), (before, limit))?;
+    let sessions = tx.execute(&format!("delete from sessions where key in ({which})"), (before, limit))?;
+    let sessions = i64::try_from(sessions).unwrap_or(i64::MAX);
+    tx.count_sessions(sessions.saturating_neg());
+    Ok(sessions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{self, Durability};
+
+    #[test]
+    fn what_is_forgotten_is_found_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let mut conn = schema::writer(&path, 1 << 20, Durability::Off).unwrap();
+        schema::migrate(&mut conn, &path).unwrap();
+        let wanted =
+            [(EXPIRED, "sessions_by_end "), (ENDED, "sessions_by_ending "), (QUIET, "guesses_by_last ")];
+        for (which, index) in wanted {
+            let mut statement = conn.prepare(&format!("explain query plan {which}")).unwrap();
+            let steps = statement.query_map((1, 1), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<_> = steps.map(Result::unwrap).collect();
+            assert_eq!(steps.len(), 1, "{steps:?}");
+            assert!(steps[0].starts_with("SEARCH") && steps[0].contains(index), "{steps:?}");
+        }
+    }
 }

@@ -45,11 +45,8 @@ impl Readers {
         let on_thread = move || {
             let _held = (place, free);
             let conn = idle.lock().map_err(|_| closed())?.as_mut().and_then(Vec::pop).ok_or_else(closed)?;
-            let outcome = read(&conn);
-            if let Some(idle) = idle.lock().map_err(|_| closed())?.as_mut() {
-                idle.push(conn);
-            }
-            outcome
+            let lent = Lent { conn: Some(conn), idle };
+            lent.conn.as_ref().ok_or_else(closed).and_then(read)
         };
         tokio::task::spawn_blocking(on_thread)
             .await
@@ -64,6 +61,52 @@ impl Readers {
     }
 }
 
+/// A connection in use, which goes back even if the read panics.
+struct Lent {
+    /// None only while it goes back.
+    conn: Option<Connection>,
+    idle: Arc<Mutex<Option<Vec<Connection>>>>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Ok(mut idle) = self.idle.lock()
+            && let (Some(idle), Some(conn)) = (idle.as_mut(), self.conn.take())
+        {
+            idle.push(conn);
+        }
+    }
+}
+
 fn closed() -> StoreError {
     StoreError::Unavailable("the readers are closed".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Durability;
+
+    #[tokio::test]
+    async fn a_read_that_panics_gives_its_connection_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        schema::migrate(&mut schema::writer(&path, 1 << 20, Durability::Off).unwrap(), &path).unwrap();
+        let readers = Readers::open(&path, 1).unwrap();
+        for _ in 0..3 {
+            let panicked = readers
+                .read(|conn| -> StoreResult<()> {
+                    let mut statement = conn.prepare_cached("select key from meta").unwrap();
+                    let mut rows = statement.query([]).unwrap();
+                    let row = rows.next().unwrap();
+                    panic!("as this test wants, at {row:?}")
+                })
+                .await;
+            assert!(matches!(panicked, Err(StoreError::Unavailable(_))));
+        }
+        let epoch = readers.read(|conn| crate::registry::meta::<[u8; 16]>(conn, "epoch")).await;
+        assert!(epoch.is_ok(), "{epoch:?}");
+        readers.close();
+        assert!(readers.read(|_| Ok(())).await.is_err());
+    }
 }

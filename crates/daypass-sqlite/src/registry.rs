@@ -1,7 +1,7 @@
 //! Registered clients, and keys.
 
 use daypass_core::{Client, ClientId, Event, EventKind, Timestamp};
-use daypass_storage::{AddClient, AddKey, KeyPurpose, KeyRecord, Source, StoreResult, Versions};
+use daypass_storage::{AddClient, AddKey, DropKey, KeyPurpose, KeyRecord, Source, StoreResult, Versions};
 use rusqlite::{Connection, Row};
 
 use crate::feed;
@@ -105,12 +105,27 @@ pub(crate) fn add_key(tx: &Tx<'_>, request: &AddKey) -> StoreResult<bool> {
     Ok(true)
 }
 
-pub(crate) fn drop_key(tx: &Tx<'_>, id: &str) -> StoreResult<bool> {
-    if tx.execute("delete from keys where id = ?1", [id])? == 0 {
+pub(crate) fn drop_key(tx: &Tx<'_>, request: &DropKey) -> StoreResult<bool> {
+    if versions(tx.conn)?.keys != request.expected {
         return Ok(false);
+    }
+    let (dropped, left): (Vec<_>, Vec<_>) = keys(tx.conn)?.into_iter().partition(|key| key.id == request.id);
+    let Some(dropped) = dropped.first() else { return Ok(false) };
+    tx.execute("delete from keys where id = ?1", [&dropped.id])?;
+    if let Some(before) = predecessor(dropped, &left) {
+        let retired = dropped.retired_from.map(Timestamp::millis);
+        tx.execute("update keys set retired_from = ?2 where id = ?1", (&before.id, retired))?;
     }
     changed(tx, "keys_version")?;
     Ok(true)
+}
+
+/// The key that was to give way to `key`: of several, the last that was made before it.
+fn predecessor<'k>(key: &KeyRecord, others: &'k [KeyRecord]) -> Option<&'k KeyRecord> {
+    let gives_way =
+        |other: &&KeyRecord| other.purpose == key.purpose && other.retired_from == Some(key.active_from);
+    let made = |other: &&KeyRecord| (other.created_at <= key.created_at, other.created_at, other.active_from);
+    others.iter().filter(gives_way).max_by_key(made)
 }
 
 fn changed(tx: &Tx<'_>, counter: &str) -> StoreResult<()> {

@@ -6,12 +6,16 @@ use daypass_core::{
     Cutoff, Ending, EndingReason, Event, EventKind, FeedEntry, NewSession, Origin, Session, SessionId,
     Subject, SubjectId, Timestamp,
 };
-use daypass_storage::{EndOutcome, Opened, SessionEntry, Source, StoreResult};
+use daypass_storage::{EndOutcome, Opened, SessionEntry, Source, StoreError, StoreResult};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::rows::{SESSION_COLUMNS, SessionKey, get, select_sessions, session_and_subject, store_error};
 use crate::writer::Tx;
 use crate::{feed, people, registry, rotate};
+
+/// How often an id is drawn anew before its millisecond counts as full. With half of its 32,768 keys
+/// taken, that many draws fail once in 10^19 times.
+const DRAWS: usize = 64;
 
 /// Opens a session, recording its subject if it is new.
 pub(crate) fn open(tx: &Tx<'_>, new: &NewSession, origin: &Origin) -> StoreResult<Opened> {
@@ -39,10 +43,16 @@ pub(crate) fn insert(
     origin: &Origin,
 ) -> StoreResult<Option<Session>> {
     let mut new = Cow::Borrowed(new);
+    let mut draws = 0;
     let session = loop {
         let Ok(session) = new.open(subject, tx.now) else { return Ok(None) };
         if insert_row(tx, row, &session)? {
             break session;
+        }
+        draws += 1;
+        if draws == DRAWS {
+            let text = "too many sessions have started in this millisecond";
+            return Err(StoreError::Unavailable(text.to_owned()));
         }
         // Another session of this millisecond has the same 15 bits.
         let again = tx.conn.query_row("select randomblob(10)", [], |row| row.get(0)).map_err(store_error)?;

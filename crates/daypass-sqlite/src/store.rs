@@ -12,7 +12,7 @@ use daypass_core::{
     Timestamp,
 };
 use daypass_storage::{
-    AddClient, AddKey, AddUser, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
+    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
     PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError, StoreResult,
     SubjectChange, User, Username, Versions,
 };
@@ -103,6 +103,7 @@ impl SqliteStore {
             batch: options.batch.max(1),
             gauge,
             last: Timestamp::from_millis(i64::MIN),
+            failed: Arc::default(),
         };
         let (writer, thread) = writer::start(thread, options.queue.max(1))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -262,8 +263,8 @@ impl Store for SqliteStore {
         self.write(move |tx| registry::add_key(tx, &request)).await
     }
 
-    async fn drop_key(&self, id: String) -> StoreResult<bool> {
-        self.write(move |tx| registry::drop_key(tx, &id)).await
+    async fn drop_key(&self, request: DropKey) -> StoreResult<bool> {
+        self.write(move |tx| registry::drop_key(tx, &request)).await
     }
 
     async fn has_sessions_before(&self, before: Timestamp) -> StoreResult<bool> {
@@ -297,7 +298,17 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> StoreResult<()> {
         self.readers.read(|conn| registry::versions(conn).map(|_| ())).await?;
-        self.write(|_| Ok(())).await
+        // A transaction that changes nothing would succeed on a full disk.
+        let count =
+            "insert into meta values ('checked', 1) on conflict (key) do update set value = value + 1";
+        let written = self.write(|tx| tx.execute(count, [])).await;
+        // So little may fit where others' writes did not. What this write met is told by itself.
+        let failed = self.writer()?.take_failure();
+        written?;
+        if failed {
+            return Err(StoreError::Unavailable("a write has failed since the last check".to_owned()));
+        }
+        Ok(())
     }
 
     fn queue_depth(&self) -> usize {

@@ -20,7 +20,7 @@ use daypass_core::{
 
 pub use error::StoreError;
 pub use records::{
-    AddClient, AddKey, AddUser, EndOutcome, FeedCursor, FeedPage, KeyPurpose, KeyRecord, Opened,
+    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyPurpose, KeyRecord, Opened,
     PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source,
     SubjectChange, User, Username, Versions,
 };
@@ -117,8 +117,10 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a key and retires others, if nobody has changed the keys since `request.expected`.
     async fn add_key(&self, request: AddKey) -> StoreResult<bool>;
 
-    /// Forgets a key. False: no such key.
-    async fn drop_key(&self, id: String) -> StoreResult<bool>;
+    /// Forgets a key, if nobody has changed the keys since `request.expected`. The key that it was to
+    /// follow is used for as long as this one would have been: without end, if this one was the last.
+    /// False: the keys were changed, or there is no such key.
+    async fn drop_key(&self, request: DropKey) -> StoreResult<bool>;
 
     /// Whether any session that started before `before` could still renew: it is neither ended by
     /// itself nor past its time.
@@ -140,7 +142,8 @@ pub trait Store: Send + Sync + 'static {
     /// How many sessions are stored.
     async fn session_count(&self) -> StoreResult<u64>;
 
-    /// Removes what nobody can ask for any more: sessions a day past their end, feed entries past
+    /// Removes what nobody can ask for any more: sessions a day past their end, or thirty days after
+    /// they were ended if they had none, feed entries past
     /// their use, events older than `events`. At most `limit` rows of each.
     async fn prune(&self, events: Duration, limit: usize) -> StoreResult<Pruned>;
 

@@ -271,6 +271,15 @@ pub struct AddKey {
     pub source: Source,
 }
 
+/// A key to forget.
+#[derive(Clone, Debug)]
+pub struct DropKey {
+    /// Which.
+    pub id: String,
+    /// The version of the keys that the removal was worked out from.
+    pub expected: u64,
+}
+
 /// A place in the feed. Opaque to verifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedCursor {

@@ -1,5 +1,6 @@
 //! `daypass serve`: the service on its listeners, until it is asked to leave.
 
+use std::future::Future as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,8 +29,13 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     let fresh = store.keys().await?.is_empty();
     let nobody = store.users(None, 1).await?.is_empty();
     let running = start(config, store, metrics).await?;
+    // Whoever reads the greeting may ask it to leave at once.
+    let mut leave = std::pin::pin!(system::asked_to_leave());
+    let early = std::future::poll_fn(|context| std::task::Poll::Ready(leave.as_mut().poll(context))).await;
     greet(&running, fresh, nobody, &data)?;
-    system::asked_to_leave().await;
+    if early.is_pending() {
+        leave.await;
+    }
     tracing::info!("asked to leave: finishing what was accepted");
     running.stop().await
 }

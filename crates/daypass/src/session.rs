@@ -12,15 +12,15 @@ use crate::hosted::Failure;
 use crate::terminal::{printable, show_json, show_table, utc};
 use crate::{open, user};
 
-/// The most sessions of one person that are listed.
+/// The most sessions of one person that are listed, the newest.
 const MOST_LISTED: usize = 1000;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
-    /// List the live sessions of a person
+    /// List live sessions: a person's, or those of everybody who signs in with a password
     List {
         /// Whose, by name
-        #[arg(value_name = "NAME", required_unless_present = "sub", conflicts_with = "sub")]
+        #[arg(value_name = "NAME", conflicts_with = "sub")]
         user: Option<Username>,
         /// Whose, by `sub`
         #[arg(long)]
@@ -51,8 +51,15 @@ pub(crate) async fn run(
     let store = open::plain_store(config)?;
     match command {
         SessionCommand::List { user, sub, json } => {
-            let sub = whose(&*store, user, sub).await?;
-            let sessions = store.sessions_of(&sub, MOST_LISTED).await?;
+            let subjects = if user.is_none() && sub.is_none() {
+                user::everybody(&*store).await?.into_iter().map(|user| user.subject.id).collect()
+            } else {
+                vec![whose(&*store, user, sub).await?]
+            };
+            let mut sessions = Vec::new();
+            for sub in &subjects {
+                sessions.extend(store.sessions_of(sub, MOST_LISTED).await?);
+            }
             list(&sessions, json, out)
         }
         SessionCommand::Revoke { id: Some(id), .. } => {
@@ -94,6 +101,7 @@ fn list(sessions: &[SessionEntry], json: bool, out: &mut impl Write) -> Result<(
         let device = origin.label.as_deref().or(origin.user_agent.as_deref()).unwrap_or("-");
         [
             session.id.to_string(),
+            session.subject.to_string(),
             session.client.to_string(),
             printable(device).chars().take(40).collect(),
             origin.address.clone().unwrap_or_else(|| "-".to_owned()),
@@ -103,7 +111,7 @@ fn list(sessions: &[SessionEntry], json: bool, out: &mut impl Write) -> Result<(
         ]
     };
     let rows: Vec<_> = sessions.iter().map(row).collect();
-    show_table(["SESSION", "CLIENT", "DEVICE", "ADDRESS", "STARTED", "SEEN", "ENDS"], &rows, out)
+    show_table(["SESSION", "SUB", "CLIENT", "DEVICE", "ADDRESS", "STARTED", "SEEN", "ENDS"], &rows, out)
 }
 
 fn describe(entry: &SessionEntry) -> serde_json::Value {

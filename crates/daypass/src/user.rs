@@ -125,7 +125,8 @@ async fn list(config: &Config, json: bool, out: &mut impl Write) -> Result<(), F
     show_table(["NAME", "SUB", "STATE", "SCOPE", "ADDED"], &rows, out)
 }
 
-async fn everybody(store: &dyn Store) -> Result<Vec<User>, Failure> {
+/// Everybody who signs in with a password.
+pub(crate) async fn everybody(store: &dyn Store) -> Result<Vec<User>, Failure> {
     let mut users: Vec<User> = Vec::new();
     loop {
         let after = users.last().map(|user| user.name.clone());

@@ -92,6 +92,8 @@ fn sessions_are_listed_with_device_address_and_times_and_logging_out_twice_is_fi
     let listed = succeed(folder.path(), &["session", "list", "ada", "--json"], "");
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed["items"][0]["id"], session["id"]);
+    let everybodys = succeed(folder.path(), &["session", "list"], "");
+    assert!(everybodys.contains(session["id"].as_str().unwrap()), "{everybodys}");
 
     for _ in 0..2 {
         let answer = served.post("/v1/logout", &json!({"refresh_token": phone["refresh_token"]}));

@@ -47,8 +47,12 @@ async fn signed_in(call: &mut Call) -> Result<Response, Problem> {
         }
     };
     // Whoever makes somebody's browser sign in as somebody else would have what they do there.
-    if transport == Transport::Cookie && !call.is_genuine() {
-        return Err(Problem::new(problem::CSRF, csrf::REFUSAL));
+    // No cookie authenticates here, so that programs need no header for it.
+    if transport == Transport::Cookie && call.is_foreign() {
+        return Err(Problem::new(
+            problem::CSRF,
+            "a page of another origin cannot sign somebody in by cookie",
+        ));
     }
     let scope = scope.map(|scope| scope.parse::<Scope>()).transpose();
     let address = call.address();

@@ -26,7 +26,7 @@ async fn logged_out(call: &mut Call) -> Result<Response, Problem> {
         return Err(Fault::Malformed("a refresh token came in the body and another in the cookie").into());
     }
     let genuine = call.is_genuine();
-    let bearer = bearer(call, cookie.is_some() && genuine)?;
+    let bearer = bearer(call, member.is_some() || (cookie.is_some() && genuine))?;
     // A header that no page can forge makes up for what a request by cookie alone would need.
     if cookie.is_some() && !genuine && bearer.is_none() {
         return Err(Problem::new(problem::CSRF, csrf::REFUSAL));
@@ -39,19 +39,20 @@ async fn logged_out(call: &mut Call) -> Result<Response, Problem> {
         call.service().log_out(held, call.source(None)).await?;
     }
     let mut response = answer::no_store(answer::empty(StatusCode::NO_CONTENT));
-    // A cookie that was not listened to holds a session that lives.
-    if cookie.is_none() || genuine {
+    // A cookie that was not listened to holds a session that lives, and one that was not sent is
+    // nobody else's to take away.
+    if genuine || (cookie.is_none() && !call.is_foreign()) {
         cookies::clear(response.headers_mut(), call.options());
     }
     Ok(response)
 }
 
-/// The caller by access token. One that is no good is an error, unless the cookie logs out anyway:
-/// access tokens expire in pages that were left open.
-fn bearer(call: &Call, by_cookie: bool) -> Result<Option<Caller>, Problem> {
+/// The caller by access token. One that is no good is an error, unless the refresh token logs out
+/// anyway: access tokens expire in pages that were left open.
+fn bearer(call: &Call, by_refresh_token: bool) -> Result<Option<Caller>, Problem> {
     let Some(token) = bearer::token(call.headers())? else { return Ok(None) };
     match bearer::verified(call.service(), token) {
-        Err(_) if by_cookie => Ok(None),
+        Err(_) if by_refresh_token => Ok(None),
         verified => verified.map(Some),
     }
 }

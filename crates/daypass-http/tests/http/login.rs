@@ -33,6 +33,8 @@ async fn a_sign_in_is_refused() {
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         h.post("/v1/login").json(&body).send()
     };
+    let by_cookie = json!({ "username": "ann", "password": PASSWORD, "transport": "cookie" });
+    let forged = h.post("/v1/login").json(&by_cookie);
     assert_snapshot!(shown::all(&[
         ("wrong password", attempt("ann", "wrong horse battery").await),
         ("unknown client", with(json!({ "client_id": "nobody" })).await),
@@ -40,7 +42,7 @@ async fn a_sign_in_is_refused() {
         ("no scope at all", with(json!({ "scope": "a  b" })).await),
         ("unknown transport", with(json!({ "transport": "pigeon" })).await),
         ("label too long", with(json!({ "label": "x".repeat(129) })).await),
-        ("forged into a cookie", with(json!({ "transport": "cookie" })).await),
+        ("forged into a cookie", forged.header("sec-fetch-site", "cross-site").send().await),
     ]));
     let mut wrong = attempt("ann", "wrong horse battery").await;
     wrong.headers.remove("date");

@@ -45,6 +45,16 @@ async fn an_old_generation_logs_out_too() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_logs_out_beside_an_access_token_that_is_no_good() {
+    let h = Harness::start().await;
+    let tokens = h.sign_in("ann").await;
+    let body = json!({ "refresh_token": tokens.refresh });
+    let answer = h.post("/v1/logout").json(&body).bearer("xx.yy.zz").send().await;
+    assert_eq!(answer.status, 204);
+    assert!(is_over(&h, &tokens).await);
+}
+
+#[tokio::test]
 async fn a_log_out_is_refused() {
     let h = Harness::start().await;
     let tokens = h.sign_in("ann").await;

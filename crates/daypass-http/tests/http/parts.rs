@@ -13,7 +13,7 @@ use daypass_service::core::{
     Timestamp,
 };
 use daypass_service::storage::{
-    AddClient, AddKey, AddUser, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
+    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
     PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError, StoreResult,
     SubjectChange, User, Username, Versions,
 };
@@ -117,7 +117,7 @@ delegate! {
     fn remove_client(id: ClientId, source: Source) -> bool;
     fn keys() -> Vec<KeyRecord>;
     fn add_key(request: AddKey) -> bool;
-    fn drop_key(id: String) -> bool;
+    fn drop_key(request: DropKey) -> bool;
     fn has_sessions_before(before: Timestamp) -> bool;
     fn feed(since: Option<FeedCursor>, limit: usize) -> FeedPage;
     fn record(event: Event) -> ();

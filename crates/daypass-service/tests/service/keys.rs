@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use daypass_service::core::Grant;
 use daypass_service::jwt::{Algorithm, SigningKey};
-use daypass_service::storage::Store as _;
-use daypass_service::{Activation, KeyError, KeyPolicy, KeyState, MasterKey, RegisteredClient, StartError};
+use daypass_service::storage::{AddKey, Source, Store as _};
+use daypass_service::{
+    Activation, KeyError, KeyKeeper, KeyPolicy, KeyState, MasterKey, RegisteredClient, StartError,
+};
 
 use crate::support::{Ground, Jwks, World, client, kid, master, watched};
 
@@ -179,4 +181,160 @@ async fn keys_are_only_looked_up_in_memory_to_sign_and_verify() {
     let machine = machine(&world).await;
     let (_, calls) = watched(async { world.service.verify(&token(&world, &machine)).unwrap() }).await;
     assert!(calls.is_empty());
+}
+
+/// The signing keys with their states, in order of use.
+async fn signing_keys(keeper: &KeyKeeper, world: &World) -> Vec<(String, KeyState)> {
+    let listed = keeper.list(world.now()).await.unwrap();
+    let signing = listed.into_iter().filter(|view| view.purpose == "access_token");
+    signing.map(|view| (view.id, view.state)).collect()
+}
+
+/// The key that is listed as the one in use is the one that signs, and its tokens verify.
+async fn signs_as_listed(keeper: &KeyKeeper, world: &World, machine: &RegisteredClient) -> String {
+    let token = token(world, machine);
+    world.service.verify(&token).unwrap();
+    assert!(Jwks::fetch(world).has(&kid(&token)));
+    let keys = signing_keys(keeper, world).await;
+    let active: Vec<_> = keys.iter().filter(|(_, state)| *state == KeyState::Active).collect();
+    assert_eq!(active, [&(kid(&token), KeyState::Active)], "{keys:?}");
+    kid(&token)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_withdrawn_before_it_signs_leaves_the_one_before_in_use() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    let keeper = world.ground().keeper(&world.store, KeyPolicy::default());
+    let old = signs_as_listed(&keeper, &world, &machine).await;
+    world.rotate_keys(Activation::Published).await;
+    world.noticed().await;
+    let in_use = keeper.withdraw(&old, world.now()).await;
+    assert!(matches!(in_use, Err(KeyError::InUse(_))), "{in_use:?}");
+    let keys = signing_keys(&keeper, &world).await;
+    assert_eq!(keys[1].1, KeyState::Published);
+    keeper.withdraw(&keys[1].0, world.now()).await.unwrap();
+    world.noticed().await;
+
+    for later in [1, 10, 75] {
+        world.later(Duration::from_mins(later));
+        world.tidied().await;
+        assert_eq!(signs_as_listed(&keeper, &world, &machine).await, old);
+        let in_use = keeper.withdraw(&old, world.now()).await;
+        assert!(matches!(in_use, Err(KeyError::InUse(_))), "{in_use:?}");
+        let listed = keeper.list(world.now()).await.unwrap();
+        assert_eq!(listed.iter().find(|view| view.id == old).unwrap().retired_from, None);
+        assert_eq!(signing_keys(&keeper, &world).await.len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_keys_in_waiting_the_first_can_be_withdrawn() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    let keeper = world.ground().keeper(&world.store, KeyPolicy::default());
+    let old = signs_as_listed(&keeper, &world, &machine).await;
+    world.rotate_keys(Activation::Published).await;
+    world.later(Duration::from_mins(5));
+    world.rotate_keys(Activation::Published).await;
+    let keys = signing_keys(&keeper, &world).await;
+    assert_eq!(keys.len(), 3);
+    keeper.withdraw(&keys[1].0, world.now()).await.unwrap();
+    world.noticed().await;
+
+    world.later(Duration::from_mins(10) - Duration::from_millis(1));
+    assert_eq!(signs_as_listed(&keeper, &world, &machine).await, old);
+    world.later(Duration::from_millis(1));
+    assert_eq!(signs_as_listed(&keeper, &world, &machine).await, keys[2].0);
+    // The old key's last token outlives what was to be its end.
+    world.later(Duration::from_mins(65) - Duration::from_millis(1));
+    world.tidied().await;
+    assert!(Jwks::fetch(&world).has(&old));
+    world.later(Duration::from_millis(1));
+    world.tidied().await;
+    assert!(!Jwks::fetch(&world).has(&old));
+    assert_eq!(signs_as_listed(&keeper, &world, &machine).await, keys[2].0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_keys_in_waiting_both_can_be_withdrawn() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    let keeper = world.ground().keeper(&world.store, KeyPolicy::default());
+    let old = signs_as_listed(&keeper, &world, &machine).await;
+    for order in [[1, 2], [2, 1]] {
+        world.rotate_keys(Activation::Published).await;
+        world.later(Duration::from_mins(5));
+        world.rotate_keys(Activation::Published).await;
+        let keys = signing_keys(&keeper, &world).await;
+        for place in order {
+            keeper.withdraw(&keys[place].0, world.now()).await.unwrap();
+        }
+        world.noticed().await;
+        world.later(Duration::from_mins(90));
+        world.tidied().await;
+        assert_eq!(signs_as_listed(&keeper, &world, &machine).await, old);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_replaced_at_once_can_be_withdrawn_and_its_successor_not() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    let keeper = world.ground().keeper(&world.store, KeyPolicy::default());
+    let old = signs_as_listed(&keeper, &world, &machine).await;
+    world.rotate_keys(Activation::Published).await;
+    world.later(Duration::from_mins(1));
+    world.rotate_keys(Activation::Now).await;
+    world.noticed().await;
+    let new = signs_as_listed(&keeper, &world, &machine).await;
+    assert_ne!(new, old);
+    let in_use = keeper.withdraw(&new, world.now()).await;
+    assert!(matches!(in_use, Err(KeyError::InUse(_))), "{in_use:?}");
+    keeper.withdraw(&old, world.now()).await.unwrap();
+    world.noticed().await;
+    assert!(!Jwks::fetch(&world).has(&old));
+    world.later(Duration::from_mins(75));
+    world.tidied().await;
+    assert_eq!(signs_as_listed(&keeper, &world, &machine).await, new);
+    assert_eq!(signing_keys(&keeper, &world).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_signs_past_its_end_is_kept_until_another_has_been_published() {
+    let world = World::new().await;
+    let machine = machine(&world).await;
+    let keeper = world.ground().keeper(&world.store, KeyPolicy::default());
+    // A key with an end and none to follow it: what withdrawing the successor once left behind.
+    let (elsewhere, key) = (Ground::new(), SigningKey::generate(Algorithm::ES256).unwrap());
+    let store = elsewhere.open(&Arc::default());
+    let other = elsewhere.keeper(&store, KeyPolicy::default());
+    let made = world.now();
+    other.import(&key, made, Activation::Now).await.unwrap();
+    let (mut key, old) = (store.keys().await.unwrap().remove(0), key.kid().to_owned());
+    key.active_from = made.plus(Duration::from_mins(10));
+    key.retired_from = Some(made.plus(Duration::from_mins(20)));
+    world.later(Duration::from_mins(100));
+    let (expected, source) = (world.store.versions().await.unwrap().keys, Source::default());
+    assert!(world.store.add_key(AddKey { key, expected, source }).await.unwrap());
+    world.noticed().await;
+
+    assert_eq!(signs_as_listed(&keeper, &world, &machine).await, old);
+    let in_use = keeper.withdraw(&old, world.now()).await;
+    assert!(matches!(in_use, Err(KeyError::InUse(_))), "{in_use:?}");
+    world.tidied().await;
+    assert_eq!(signs_as_listed(&keeper, &world, &machine).await, old);
+    let keys = signing_keys(&keeper, &world).await;
+    assert!(keys.iter().any(|(_, state)| *state == KeyState::Published), "another has been made: {keys:?}");
+    world.later(Duration::from_mins(10));
+    world.tidied().await;
+    let new = signs_as_listed(&keeper, &world, &machine).await;
+    assert_ne!(new, old);
+    world.later(Duration::from_mins(65) - Duration::from_millis(1));
+    world.tidied().await;
+    assert!(Jwks::fetch(&world).has(&old), "its last token is alive");
+    world.later(Duration::from_millis(1));
+    world.tidied().await;
+    assert!(!Jwks::fetch(&world).has(&old));
+    assert_eq!(signs_as_listed(&keeper, &world, &machine).await, new);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use daypass_service::core::{Generation, Scope};
-use daypass_service::{Pair, Refresh, RefreshError, RefusedBecause, ServiceConfig};
+use daypass_service::{AccessError, Pair, Refresh, RefreshError, RefusedBecause, ServiceConfig};
 
 use crate::support::{
     BEGIN, ISSUER, World, attempt, client, payload, payload_for, public, refresh_token, renewal, scope,
@@ -128,8 +128,17 @@ async fn an_idle_session_expires_and_a_used_one_does_not() {
         world.later(Duration::from_mins(1));
         pair = world.refresh(refresh_token(&pair)).await.unwrap();
     }
+    world.service.authenticate(pair.access.expose()).await.unwrap();
     world.later(Duration::from_millis(60_001));
     assert_eq!(because(world.refresh(refresh_token(&pair)).await), RefusedBecause::Expired);
+    let answer = world.service.authenticate(pair.access.expose()).await;
+    assert!(
+        matches!(answer, Err(AccessError::Ended)),
+        "one rule for refresh tokens and access tokens: {answer:?}"
+    );
+    let other = world.sign_in("ada").await;
+    let caller = world.service.authenticate(other.access.expose()).await.unwrap();
+    assert_eq!(world.service.sessions(&caller).await.unwrap().len(), 1, "the idle one is not listed");
 }
 
 #[tokio::test]
@@ -143,6 +152,10 @@ async fn another_clients_token_is_invalid_without_a_reason_and_lives() {
         let answer =
             world.service.refresh(Refresh { client: Some(other), ..renewal(refresh_token(&pair)) }).await;
         assert!(matches!(answer, Err(RefreshError::Invalid)), "{answer:?}");
+        let wider = scope("anything");
+        let narrowed = Refresh { client: Some(other), scope: Some(&wider), ..renewal(refresh_token(&pair)) };
+        let answer = world.service.refresh(narrowed).await;
+        assert!(matches!(answer, Err(RefreshError::Invalid)), "its scope is not told either: {answer:?}");
     }
     let pair = world.refresh(refresh_token(&pair)).await.unwrap();
     let app_pair = world.sign_in_on("ada", "app").await;

@@ -221,3 +221,19 @@ async fn a_session_is_listed_with_where_it_came_from() {
     assert_eq!(sessions[0].session.id, caller.session.id, "newest first");
     assert_eq!((&sessions[0].origin, &sessions[1].origin), (&origin, &Origin::default()));
 }
+
+#[tokio::test]
+async fn the_largest_claims_make_a_token_that_is_taken_back_and_fits_into_a_cookie() {
+    let world = World::new().await;
+    let nested = (0..7).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+    let mut claims = serde_json::json!({ "nested": { "in": nested }, "filler": "" });
+    for number in 0..98 {
+        claims[format!("c{number}")] = number.into();
+    }
+    let room = daypass_service::core::subject::MAX_CLAIMS_BYTES - claims.to_string().len();
+    claims["filler"] = "x".repeat(room).into();
+    world.person_with("ada", claims, "").await;
+    let pair = world.sign_in("ada").await;
+    world.service.authenticate(pair.access.expose()).await.unwrap();
+    assert!("__Host-Http-daypass-at=".len() + pair.access.expose().len() <= 4096);
+}

@@ -1,10 +1,11 @@
--- Facts about the file itself. `session_count` is kept with every sign-in, so that nobody counts.
+-- Facts about the file itself. `session_count` is kept with every sign-in, so that nobody counts;
+-- `checked` goes up whenever somebody asks whether the store can write.
 create table meta (
   key   text primary key,
   value any
 ) without rowid, strict;
 
-insert into meta values ('epoch', randomblob(16)), ('session_count', 0), ('clients_version', 0), ('keys_version', 0);
+insert into meta values ('epoch', randomblob(16)), ('session_count', 0), ('checked', 0), ('clients_version', 0), ('keys_version', 0);
 
 -- Whose sessions these are. A subject is never removed while it could be mistaken for a new one.
 create table subjects (
@@ -50,6 +51,7 @@ create table sessions (
 
 create index sessions_by_subject on sessions (subject);
 create index sessions_by_end on sessions (expires_at) where expires_at is not null;
+create index sessions_by_ending on sessions (revoked_at) where expires_at is null and revoked_at is not null;
 
 -- Where a session was opened: read when somebody looks at the list, never by a rotation.
 create table origins (
@@ -79,6 +81,8 @@ create table guesses (
   failures integer not null,
   last     integer not null
 ) without rowid, strict;
+
+create index guesses_by_last on guesses (last);
 
 create table feed (
   seq        integer primary key autoincrement,

@@ -131,6 +131,8 @@ macro_rules! contract_tests {
                 a_key_is_added_only_to_what_its_maker_saw
                 a_new_key_retires_the_one_before
                 a_dropped_key_is_gone
+                a_key_is_dropped_only_from_what_its_dropper_saw
+                a_dropped_key_hands_its_end_to_the_one_before
                 the_store_says_that_it_is_well
             }
             feed {

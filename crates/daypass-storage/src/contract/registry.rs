@@ -7,7 +7,7 @@ use daypass_core::{Client, ClientId, ClientKind, EventKind, Grant, OnReuse, Scop
 
 use super::Harness;
 use super::stage::{BUILT_IN, Stage, from_test, public};
-use crate::{AddClient, AddKey, KeyPurpose, KeyRecord};
+use crate::{AddClient, AddKey, DropKey, KeyPurpose, KeyRecord};
 
 /// A registration with something in every field.
 fn full(id: &str) -> Client {
@@ -83,6 +83,11 @@ async fn add(stage: &Stage, key: KeyRecord) {
     assert_ne!(stage.store.versions().await.unwrap().keys, expected);
 }
 
+async fn drop(stage: &Stage, id: &str) -> bool {
+    let expected = stage.store.versions().await.unwrap().keys;
+    stage.store.drop_key(DropKey { id: id.to_owned(), expected }).await.unwrap()
+}
+
 async fn find(stage: &Stage, id: &str) -> KeyRecord {
     let keys = stage.store.keys().await.unwrap();
     keys.into_iter().find(|key| key.id == id).expect("the key is there")
@@ -131,13 +136,59 @@ pub async fn a_dropped_key_is_gone(harness: impl Harness) {
     add(&stage, key(&stage, "a", KeyPurpose::AccessToken, 0)).await;
     add(&stage, key(&stage, "b", KeyPurpose::AccessToken, 0)).await;
     let before = stage.store.versions().await.unwrap();
-    assert!(stage.store.drop_key("a".to_owned()).await.unwrap());
+    assert!(drop(&stage, "a").await);
     let after = stage.store.versions().await.unwrap();
     assert_ne!(before.keys, after.keys);
-    assert!(!stage.store.drop_key("a".to_owned()).await.unwrap());
+    assert!(!drop(&stage, "a").await);
     assert_eq!(stage.store.versions().await.unwrap(), after);
     let left = stage.store.keys().await.unwrap();
     assert_eq!(left.into_iter().map(|key| key.id).collect::<Vec<_>>(), ["b"]);
+}
+
+/// Two that drop a key each: the second finds that the keys have changed.
+pub async fn a_key_is_dropped_only_from_what_its_dropper_saw(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    for id in ["a", "b"] {
+        add(&stage, key(&stage, id, KeyPurpose::AccessToken, 0)).await;
+    }
+    let expected = stage.store.versions().await.unwrap().keys;
+    let [one, two] = ["a", "b"].map(|id| DropKey { id: id.to_owned(), expected });
+    assert!(stage.store.drop_key(one).await.unwrap());
+    let after = stage.store.versions().await.unwrap();
+    assert!(!stage.store.drop_key(two).await.unwrap());
+    assert_eq!(stage.store.versions().await.unwrap(), after);
+    assert_eq!(find(&stage, "b").await.retired_from, None);
+}
+
+/// The key before one that is dropped goes out of use when that one would have: at the next one's
+/// time, or not at all. Other purposes and other keys stay as they are.
+pub async fn a_dropped_key_hands_its_end_to_the_one_before(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    let retired = async |id: &str| find(&stage, id).await.retired_from;
+    add(&stage, key(&stage, "a", KeyPurpose::AccessToken, 0)).await;
+    add(&stage, key(&stage, "1", KeyPurpose::RefreshToken, 0)).await;
+    let b = key(&stage, "b", KeyPurpose::AccessToken, 5_000);
+    add(&stage, b.clone()).await;
+    add(&stage, key(&stage, "2", KeyPurpose::RefreshToken, 5_000)).await;
+    stage.clock.step(1_000);
+    let c = key(&stage, "c", KeyPurpose::AccessToken, 5_000);
+    add(&stage, c.clone()).await;
+    assert!(drop(&stage, "b").await);
+    assert_eq!((retired("a").await, retired("c").await), (Some(c.active_from), None));
+    assert!(drop(&stage, "c").await);
+    assert_eq!((retired("a").await, retired("1").await), (None, Some(b.active_from)));
+
+    // A key that was replaced before its time stays so when the one that replaced it goes.
+    let late = key(&stage, "late", KeyPurpose::AccessToken, 5_000);
+    add(&stage, late.clone()).await;
+    add(&stage, key(&stage, "now", KeyPurpose::AccessToken, 0)).await;
+    stage.clock.step(1_000);
+    let next = key(&stage, "next", KeyPurpose::AccessToken, 0);
+    add(&stage, next.clone()).await;
+    assert!(drop(&stage, "now").await);
+    assert_eq!((retired("a").await, retired("late").await), (Some(late.active_from), Some(next.active_from)));
+    assert!(drop(&stage, "late").await);
+    assert_eq!((retired("a").await, retired("next").await), (Some(next.active_from), None));
 }
 
 /// A store at rest.

@@ -135,25 +135,35 @@ pub async fn pruning_takes_what_nobody_can_ask_for(harness: impl Harness) {
     assert_eq!(stage.store.sessions_of(&sub("sam"), 10).await.unwrap().len(), 1);
 }
 
-/// An ended session is still known as ended, and why, until its own time and the day after.
+/// An ended session is still known as ended, and why: until its own time and the day after, or for
+/// 30 days where it has no end of its own.
 pub async fn ended_sessions_stay_until_their_time(harness: impl Harness) {
     let stage = Stage::set(harness).await;
     let ages = Duration::from_hours(1);
     let session = stage.sign_in_for("sam", u64::try_from(30 * DAY).unwrap()).await;
-    let endless = stage.sign_in("sam").await;
-    for id in [session.id, endless.id] {
+    let endless = [stage.sign_in("sam").await, stage.sign_in("sam").await];
+    let lasting = stage.sign_in("sam").await;
+    for id in [session.id, endless[0].id, endless[1].id] {
         stage.store.end_session(id, None, EndingReason::Reused, from_test()).await.unwrap();
     }
     stage.clock.step(30 * DAY - 1);
-    stage.store.prune(ages, 100).await.unwrap();
-    assert_eq!(stage.renew(&session, 0).await, Err(Refusal::Ended(EndingReason::Reused)));
-    stage.clock.step(DAY);
-    stage.store.prune(ages, 100).await.unwrap();
+    assert_eq!(stage.store.prune(ages, 100).await.unwrap().sessions, 0);
+    for ended in [&session, &endless[0], &endless[1]] {
+        assert_eq!(stage.renew(ended, 0).await, Err(Refusal::Ended(EndingReason::Reused)));
+    }
+    stage.clock.step(2);
+    assert_eq!(stage.store.prune(ages, 1).await.unwrap().sessions, 1, "no more than asked for");
+    assert_eq!(stage.store.prune(ages, 100).await.unwrap().sessions, 1);
+    assert_eq!(stage.renew(&endless[0], 0).await, Err(Refusal::Unknown));
+    assert_eq!(stage.renew(&endless[1], 0).await, Err(Refusal::Unknown));
+    stage.clock.step(DAY - 2);
+    assert_eq!(stage.store.prune(ages, 100).await.unwrap().sessions, 0);
     assert_eq!(stage.renew(&session, 0).await, Err(Refusal::Ended(EndingReason::Reused)));
     stage.clock.step(2);
     assert_eq!(stage.store.prune(ages, 100).await.unwrap().sessions, 1);
     assert_eq!(stage.renew(&session, 0).await, Err(Refusal::Unknown));
-    assert_eq!(stage.renew(&endless, 0).await, Err(Refusal::Ended(EndingReason::Reused)));
+    assert_eq!(stage.session(lasting.id).await, lasting);
+    assert_eq!(stage.store.session_count().await.unwrap(), 1);
 }
 
 /// Whether anything is left that an old secret was used for.

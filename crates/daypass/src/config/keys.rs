@@ -13,6 +13,7 @@ pub(crate) struct Key {
     /// What is accepted, as the end of "expected …".
     pub(crate) accepts: &'static str,
     /// What the key is for: one sentence or two of Markdown.
+    #[allow(dead_code, reason = "for the reference in docs/, which a test writes")]
     pub(crate) meaning: &'static str,
     /// Whether the value may hold a secret and is therefore never shown.
     pub(crate) secret: bool,
@@ -116,7 +117,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "return_to",
         default: Fallback::Value(""),
         accepts: "a list of https URLs (http on a loopback host only), without query, fragment or user",
-        meaning: "Where renewal and sign-in may send people back: the URL itself and paths below it.",
+        meaning: "Where renewal and sign-in may send people back: the URL itself and paths below it. Of no effect yet.",
         secret: false,
     },
     Key {

@@ -5,12 +5,6 @@
 //! into a [`Config`] and checks how the values fit together. Everything found wrong is reported at once.
 //! The table of keys is in `keys`; `docs/configuration.md` is made from it.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the commands that read the configuration are wired to it one by one"
-)]
-
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,7 +23,7 @@ mod url;
 mod value;
 
 pub(crate) use keys::MASTER_KEY_VARIABLE;
-pub(crate) use problem::{ConfigError, Problem, Source};
+pub(crate) use problem::{ConfigError, Source};
 pub(crate) use raw::{Overrides, Sources};
 pub(crate) use render::Shown;
 pub(crate) use value::{CookiePrefix, Network};
@@ -62,10 +56,11 @@ pub(crate) struct Config {
     /// Origins whose pages may call `/v1`, as browsers serialise them.
     pub(crate) allowed_origins: Vec<String>,
     /// URLs to which, and below which, people may be sent back.
+    #[allow(dead_code, reason = "checked, and of no effect until there are pages to come back from")]
     pub(crate) return_to: Vec<String>,
     /// Whether client addresses are read from forwarding headers.
     pub(crate) behind_proxy: bool,
-    /// The peers whose forwarding headers are believed; not empty if `behind_proxy`.
+    /// The peers whose forwarding headers are believed, if `behind_proxy`.
     pub(crate) trusted_proxies: Vec<Network>,
     /// The filter of the log, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) log: String,
