@@ -1,6 +1,7 @@
 //! The server, over real TCP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +11,7 @@ use daypass_http::{HttpOptions, ServeOptions, serve};
 use daypass_service::ServiceConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::harness::{Harness, ISSUER};
@@ -108,10 +109,13 @@ async fn a_body_that_is_too_large_or_too_slow_is_refused() {
 
 #[tokio::test]
 async fn an_end_finishes_what_was_accepted() {
+    let (begun, may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, ends) = (Arc::clone(&begun), Arc::clone(&may_end));
     let slow = Router::new().route(
         "/",
-        get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
-            tokio::time::sleep(Duration::from_millis(300)).await;
+        get(async move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
+            begins.notify_one();
+            ends.notified().await;
             format!("done for {}", peer.ip())
         }),
     );
@@ -119,23 +123,32 @@ async fn an_end_finishes_what_was_accepted() {
     let mut busy = TcpStream::connect(address).await.unwrap();
     let mut idle = TcpStream::connect(address).await.unwrap();
     busy.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    begun.notified().await;
     stop.send(()).unwrap();
+    assert_eq!(rest(&mut idle).await, "", "who has asked nothing is let go at once");
+    may_end.notify_one();
     assert!(rest(&mut busy).await.ends_with("done for 127.0.0.1"));
-    assert_eq!(rest(&mut idle).await, "");
     ended.await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
 
 #[tokio::test]
 async fn an_end_does_not_wait_for_ever() {
-    let stuck = Router::new().route("/", get(std::future::pending::<&'static str>));
+    let begun = Arc::new(Notify::new());
+    let begins = Arc::clone(&begun);
+    let stuck = Router::new().route(
+        "/",
+        get(async move || {
+            begins.notify_one();
+            std::future::pending::<&'static str>().await
+        }),
+    );
     let mut options = ServeOptions::default();
     options.grace = Duration::from_millis(100);
     let Served { address, stop, ended } = served(stuck, options).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    begun.notified().await;
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(5), ended).await.unwrap().unwrap().unwrap();
 }
