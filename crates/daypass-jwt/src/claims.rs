@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::VerifyError;
+use crate::compact::has_controls;
 use crate::json::{Object, Value};
 use crate::policy::{Binding, Policy};
 
@@ -159,6 +160,10 @@ impl Draft {
         Ok(Self { claims, fault: rest.fault })
     }
 
+    pub(crate) const fn issued_at(&self) -> i64 {
+        self.claims.iat
+    }
+
     /// The claims of a token whose signature was found good.
     pub(crate) fn accept(self) -> Result<AccessClaims, VerifyError> {
         self.fault.map_or(Ok(self.claims), Err)
@@ -255,7 +260,7 @@ fn strings(value: &Value<'_>) -> Option<Vec<String>> {
 /// A text that is stored, compared and logged: neither empty nor long, without control characters.
 fn identifier(value: &Value<'_>) -> Option<String> {
     let text = value.as_str()?;
-    let fits = !text.is_empty() && text.len() <= MAX_IDENTIFIER_BYTES && !text.chars().any(char::is_control);
+    let fits = !text.is_empty() && text.len() <= MAX_IDENTIFIER_BYTES && !has_controls(text);
     fits.then(|| text.to_owned())
 }
 

@@ -98,7 +98,17 @@ fn kid(header: &Object<'_>) -> Result<Option<String>, VerifyError> {
 
 /// A key id is compared and logged, nothing else: any text without control characters, within bounds.
 pub(crate) fn is_key_id(kid: &str) -> bool {
-    !kid.is_empty() && kid.len() <= MAX_KEY_ID_BYTES && !kid.chars().any(char::is_control)
+    !kid.is_empty() && kid.len() <= MAX_KEY_ID_BYTES && !has_controls(kid)
+}
+
+/// Whether any character is a control, those of Unicode beyond ASCII included. The usual text is ASCII, and quick to
+/// look through.
+pub(crate) fn has_controls(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().any(|b| b.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    }
 }
 
 /// Canonical base64url without padding (RFC 7515 section 2): other alphabets, padding, white space, and

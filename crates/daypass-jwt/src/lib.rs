@@ -10,6 +10,7 @@
 //! | publish keys | [`JwkSet`] |
 //! | take somebody's keys | [`KeySet::from_jwks`] |
 //! | verify an access token | [`verify`], or [`parse`] and [`Unverified::verify`] with a key look-up between |
+//! | choose whose policy applies, of several issuers | [`issuer_of`] |
 //! | verify another kind of JWT | [`verify_jws`] |
 //!
 //! ```
@@ -57,5 +58,5 @@ pub use jwks::{ForeignKeys, MAX_JWKS_BYTES, MAX_JWKS_KEYS, SkipReason, SkippedKe
 pub use keyset::KeySet;
 pub use policy::{Binding, MAX_LEEWAY_SECONDS, Policy, PolicyBuilder};
 pub use signing::{MIN_SECRET_BYTES, SigningKey};
-pub use verify::{Unverified, Verified, VerifiedJws, parse, verify, verify_jws};
+pub use verify::{Unverified, Verified, VerifiedJws, issuer_of, parse, verify, verify_jws};
 pub use verifying::VerifyingKey;

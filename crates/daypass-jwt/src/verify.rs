@@ -1,13 +1,13 @@
 //! The pipeline: size → algorithm → `typ` → `iss` → time → `aud` → key → signature → other claims.
 //!
-//! Up to the key a token can only be refused: nothing it says leaves this module but the key id and the
-//! algorithm, by which the key is chosen. A [`Verified`] exists only after the last step.
+//! Up to the key a token can only be refused: nothing it says leaves this module but what the key is chosen by:
+//! the key id, the algorithm, the time of issue, and for several issuers the issuer. A [`Verified`] exists only after the last step.
 
 use serde::de::DeserializeOwned;
 
 use crate::claims::Draft;
 use crate::compact::{Compact, Header};
-use crate::json::parse_object;
+use crate::json::{Value, parse_object};
 use crate::{
     AccessClaims, Algorithm, Algorithms, DEFAULT_MAX_TOKEN_BYTES, KeySet, Payload, Policy, VerifyError,
     VerifyingKey,
@@ -63,6 +63,28 @@ pub fn parse<'t>(token: &'t str, policy: &Policy, now: i64) -> Result<Unverified
     })
 }
 
+/// What an access token says its issuer is, for a verifier of several issuers. It is the **sender's word: only
+/// to choose whose policy applies**, which then checks it with all the rest. Nothing else is checked here but
+/// size and form; `max_bytes` is as the policies' limit.
+///
+/// ```
+/// use daypass_jwt::{Algorithm, SigningKey, VerifyError, issuer_of};
+///
+/// let key = SigningKey::generate(Algorithm::ES256)?;
+/// let token = key.sign("at+jwt", &std::collections::BTreeMap::from([("iss", "https://id.example")]))?;
+/// assert_eq!(issuer_of(&token, 4096)?, "https://id.example");
+/// assert_eq!(issuer_of(&token, 10), Err(VerifyError::TooLarge));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`VerifyError::Issuer`] if there is no `iss` or it is not a string.
+pub fn issuer_of(token: &str, max_bytes: usize) -> Result<String, VerifyError> {
+    let payload = Compact::split(token, max_bytes)?.payload()?;
+    let object =
+        parse_object(&payload).ok_or(VerifyError::Malformed("the payload is not a strict JSON object"))?;
+    object.get("iss").and_then(Value::as_str).map(str::to_owned).ok_or(VerifyError::Issuer)
+}
+
 /// A token that nothing is known against, and nothing is known for: its signature is still to be checked.
 pub struct Unverified<'t> {
     signed: &'t str,
@@ -85,6 +107,13 @@ impl Unverified<'_> {
     /// The algorithm, which is on the policy's list.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// When the token says that it was issued, in Unix seconds; not later than the policy's leeway from now. It
+    /// is the sender's word: whoever forges a token forges this too. Use it to decide whether fetching keys
+    /// again could be of use, and for nothing else.
+    pub const fn issued_at(&self) -> i64 {
+        self.draft.issued_at()
     }
 
     /// Checks that the key is the one asked for, the signature, and the claims that are left.

@@ -1,6 +1,6 @@
 //! What a verifier gets: typed claims, its own type, and a look-up between the two halves.
 
-use daypass_jwt::{Algorithm, SigningKey, VerifyError, parse, verify_jws};
+use daypass_jwt::{Algorithm, SigningKey, VerifyError, issuer_of, parse, verify_jws};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -53,9 +53,58 @@ fn the_key_is_looked_up_between_the_halves() {
 }
 
 #[test]
+fn the_time_of_issue_is_known_before_the_key() {
+    let forge = Forge::new(Algorithm::ES256);
+    let issued = |iat: serde_json::Value| {
+        let mut claims = crate::support::claims();
+        claims["iat"] = iat;
+        let token = forge.token(forge.header().to_string(), claims.to_string());
+        parse(&token, &forge.policy, NOW).map(|half| half.issued_at())
+    };
+    assert_eq!(issued(json!(NOW - 7)), Ok(NOW - 7));
+    assert_eq!(issued(json!(1_749_999_999.9)), Ok(NOW - 1), "rounded down");
+    // What the policy refuses is not told.
+    assert_eq!(issued(json!(NOW + 31)), Err(VerifyError::NotYetValid));
+    assert_eq!(issued(json!("now")), Err(VerifyError::Claim("iat")));
+}
+
+#[test]
+fn the_issuer_is_told_by_the_same_strict_form_and_of_bounded_tokens() {
+    let forge = Forge::new(Algorithm::ES256);
+    let good = forge.good();
+    assert_eq!(issuer_of(&good, good.len()).as_deref(), Ok(ISSUER));
+    assert_eq!(issuer_of(&good, good.len() - 1), Err(VerifyError::TooLarge));
+    // Neither the header nor the signature is looked at: the issuer's own policy does that.
+    assert_eq!(issuer_of(&Forge::new(Algorithm::Ed25519).good(), 4096).as_deref(), Ok(ISSUER));
+    let of = |payload: &str| issuer_of(&forge.token(forge.header().to_string(), payload), 4096);
+    assert_eq!(of(r#"{"iss":"https:\/\/a.example"}"#).as_deref(), Ok("https://a.example"));
+    for other in
+        ["{}", r#"{"iss":1}"#, r#"{"iss":null}"#, r#"{"iss":["https://id.example"]}"#, r#"{"ISS":"a"}"#]
+    {
+        assert_eq!(of(other), Err(VerifyError::Issuer), "{other}");
+    }
+    for other in
+        [r#"{"iss":"a","iss":"b"}"#, r#"{"iss":"a","\u0069ss":"b"}"#, r#"["iss"]"#, "", r#"{"iss":"a"} x"#]
+    {
+        assert_eq!(of(other).unwrap_err().code(), "malformed", "{other}");
+    }
+    let parts: Vec<&str> = good.split('.').collect();
+    for other in [
+        String::new(),
+        parts[1].to_owned(),
+        format!("{}.{}", parts[0], parts[1]),
+        format!("{good}.x"),
+        format!("{}.{}=.{}", parts[0], parts[1], parts[2]),
+    ] {
+        assert_eq!(issuer_of(&other, 4096).unwrap_err().code(), "malformed", "{other}");
+    }
+}
+
+#[test]
 fn ver_14_nothing_of_an_unverified_token_can_be_read() {
-    // The only ways out are the key id and the algorithm: this test is that nothing else compiles, and that a
-    // payload of the wrong form is refused before a caller's type sees it.
+    // The only ways out are what a key is chosen by, the key id, the algorithm, the time of issue and the issuer:
+    // this test is that nothing else compiles, and that a payload of the wrong form is refused before a caller's
+    // type sees it.
     struct Bomb;
     impl<'de> Deserialize<'de> for Bomb {
         fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
