@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|bench|crash|all`.
+# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|bench|crash|soak|all`.
 # System packages come from apt, if there is one and this is root; otherwise they are named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +17,13 @@ need_rust() {
 rust_version() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
 
 need_compiler() { has cc || packages+=(build-essential); }
+
+# The other languages of docs/verify are run where they are, and not installed.
+need_python() {
+  has curl || packages+=(curl)
+  has python3 || packages+=(python3)
+  python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+}
 
 need_wrk() { has wrk || packages+=(wrk); }
 
@@ -45,12 +52,12 @@ install_packages() {
 }
 
 case ${1:-all} in
-  demo | crash) steps=(need_rust need_compiler) ;;
+  demo | crash | soak) steps=(need_rust need_compiler) ;;
   lint) steps=(need_rust need_compiler lint_tools) ;;
-  test) steps=(need_rust need_compiler lint_tools) ;;
+  test) steps=(need_rust need_compiler need_python lint_tools) ;;
   bench) steps=(need_rust need_compiler need_wrk) ;;
-  all) steps=(need_rust need_compiler need_wrk lint_tools) ;;
-  *) die "unknown target $1; there are demo, lint, test, bench, crash, all" ;;
+  all) steps=(need_rust need_compiler need_python need_wrk lint_tools) ;;
+  *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, all" ;;
 esac
 
 lint_tools() {
