@@ -1,12 +1,12 @@
 # The commands of this repository; `make` lists them. Each installs what it needs and lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash fmt lint check clean setup
+.PHONY: help demo test bench crash soak fmt lint check clean setup
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Build Daypass and play its five walks over real HTTP
+demo: ## Build Daypass and play its six walks over real HTTP
 	@scripts/setup.sh demo
 	cargo build --locked --release --bin daypass
 	target/release/daypass demo
@@ -23,6 +23,11 @@ crash: ## Kill the service 20 times under load and check every acknowledged rota
 	@scripts/setup.sh crash
 	cargo build --locked --release --bin daypass
 	@scripts/crash.sh --kills 20 --binary target/release/daypass
+
+soak: ## Make 100,000 calls through client and verifier, with faults; nobody may be signed out
+	@scripts/setup.sh soak
+	cargo run --locked --release -p daypass-testkit --features soak --bin daypass-soak -- --calls 100000
+	cargo test --locked -p daypass-client --features contract --test processes -- two_hundred --include-ignored
 
 fmt: ## Format the code
 	cargo fmt --all

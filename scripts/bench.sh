@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Measures the service against the budgets in docs/performance.md.
 #
-#   scripts/bench.sh [ratio|growth|memory|storm|start|all]
+#   scripts/bench.sh [ratio|growth|memory|storm|start|verify|all]
 #
 #   ratio   refresh rate as a share of the floor's, a bare program, interleaved
 #   growth  refresh rate with few and with many sessions, interleaved
 #   memory  resident memory under load
 #   storm   refresh latency while people sign in as fast as they can
 #   start   time from exec to the first answer on an existing store
+#   verify  time to judge an access token, seen before and new, beside the bare signature check
 #
 # Settings, from the environment:
 #   ROUNDS=3  ROUND_SECONDS=15  CONNECTIONS=64  SESSIONS=1000000  SAMPLE=100000  ALGORITHM=ES256
@@ -175,7 +176,7 @@ keep() {
       "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | tr -cd '[:alnum:] @().-')" "$(uname -r)" \
       "$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)" \
       "$rounds" "$seconds" "$connections" "$sessions" "$sample" "$algorithm"
-    for part in ratio growth memory storm start; do
+    for part in ratio growth memory storm start verify; do
       [[ -f $bench/part-$part.json ]] || continue
       printf ',"%s":%s' "$part" "$(<"$bench/part-$part.json")"
     done
@@ -307,15 +308,31 @@ start() {
   keep start "{\"median_ms\":$middle,\"ms\":$(list "${times[@]}")}"
 }
 
+# figure NAME FORMAT: the median of a figure in the report of `bench verify`.
+figure() { sed -n "/^  \"$1\": {/,/}/s/^ *\"median\": *\([-0-9.e]*\),*$/\1/p" "$bench/verify.json" | awk -v format="$2" '{ printf format, $1 }'; }
+
+verify() {
+  title "verify: $algorithm, 1000 tokens, some of them bad, $((rounds * seconds)) s"
+  "$binary" bench verify --algorithm "$algorithm" --duration "$((rounds * seconds))s" --json >"$bench/verify.json" ||
+    { cat "$bench/verify.json" >&2; die "a token was judged wrongly: the figures are worth nothing"; }
+  local seen together new bare difference
+  seen=$(figure seen_ns %.0f) together=$(figure together_per_s %.0f)
+  new=$(figure new_us %.2f) bare=$(figure bare_us %.2f) difference=$(figure new_minus_bare_us %.2f)
+  say "seen before $seen ns, $together /s on all cores together; new $new µs, bare signature check $bare µs"
+  verdict 'a token seen before' "$seen" '<' 300 ' ns'
+  verdict 'a new token beyond the bare signature check' "$difference" '<' 3 ' µs'
+  keep verify "$(<"$bench/verify.json")"
+}
+
 # --------------------------------------------------------------------------------------------------
 
 part=${1:-all}
 case $part in
-  ratio | growth | memory | storm | start) parts=("$part") ;;
-  all) parts=(ratio growth memory storm start) ;;
-  *) die "unknown part $part; there are ratio, growth, memory, storm, start, all" ;;
+  ratio | growth | memory | storm | start | verify) parts=("$part") ;;
+  all) parts=(ratio growth memory storm start verify) ;;
+  *) die "unknown part $part; there are ratio, growth, memory, storm, start, verify, all" ;;
 esac
-command -v wrk >/dev/null || die "wrk is missing: scripts/setup.sh bench installs it"
+[[ $part == verify ]] || command -v wrk >/dev/null || die "wrk is missing: scripts/setup.sh bench installs it"
 mkdir -p "$bench"
 [[ $part != all ]] || rm -f "$bench"/part-*.json
 build_service

@@ -34,14 +34,18 @@ finish() {
 }
 
 step "format" cargo fmt --all --check
-step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "clippy" cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step "dependencies" cargo deny --locked check bans licenses sources
 [[ ${1:-all} == lint ]] && finish
-step "tests" cargo test --workspace --locked
-step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+step "tests" cargo test --workspace --all-features --locked
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
 step "binary" cargo build --locked -p daypass
 step "demo" target/debug/daypass demo
+step "fresh project" scripts/fresh.sh --binary target/debug/daypass
+step "snippets" scripts/snippets.sh --binary target/debug/daypass
+step "bench verify" target/debug/daypass bench verify --tokens 200 --duration 1s
 step "bench refresh" target/debug/daypass bench refresh --sessions 2000 --active 1000 --duration 2s --warm-up 200ms
 step "bench login" target/debug/daypass bench login --users 4 --connections 4 --duration 2s --warm-up 200ms
+step "soak" cargo run --locked -p daypass-testkit --all-features --bin daypass-soak -- --calls 5000
 step "crash" scripts/crash.sh --kills 3 --binary target/debug/daypass
 finish

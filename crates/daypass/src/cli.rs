@@ -60,6 +60,9 @@ enum Command {
     CheckConfig(CheckArgs),
     /// Play what Daypass is for, step by step, against a service of its own
     Demo(DemoArgs),
+    /// The API of the demo, which starts it
+    #[command(name = demo::process::COMMAND, hide = true)]
+    DemoApi,
     /// Measure a service and check its answers
     #[command(subcommand)]
     Bench(Bench),
@@ -123,6 +126,7 @@ async fn dispatch(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
             let leave = std::pin::pin!(system::asked_to_leave());
             return Ok(demo::run(&args, &OwnGround { config: None }, leave, out, demo::colours()).await?);
         }
+        Command::DemoApi => demo::api::run(out).await?,
         Command::Bench(bench) => {
             let leave = std::pin::pin!(system::asked_to_leave());
             return Ok(bench::run(&bench, &OwnGround { config: place.config }, leave, out).await?);

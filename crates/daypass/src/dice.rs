@@ -38,7 +38,8 @@ impl Dice {
         Ok(())
     }
 
-    fn draw<const N: usize>(&mut self) -> Result<[u8; N], Unspecified> {
+    /// Random bytes.
+    pub(crate) fn draw<const N: usize>(&mut self) -> Result<[u8; N], Unspecified> {
         const { assert!(N <= BLOCK) };
         loop {
             if let Some(drawn) = self.block.get(self.used..).and_then(<[u8]>::first_chunk) {

@@ -1,5 +1,5 @@
-//! A stand-in for the service in the tests of `bench` and `demo`: it keeps the promises of the HTTP contract that
-//! those two check, in memory, and can be told to break one.
+//! A stand-in for the service in the tests of `bench` and `demo`, and for the API of `demo`: it keeps the promises of the
+//! HTTP contract that those two check, in memory, and can be told to break one.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -43,13 +43,32 @@ pub(crate) enum Fault {
     NoAlarm,
     /// The alarm ends only the session that was robbed.
     OthersSurvive,
+    /// The API goes on serving a session that has ended.
+    ApiServesTheEnded,
+    /// The API goes on serving a token that has expired.
+    ApiServesTheExpired,
+    /// After an alarm the API refuses everybody.
+    ApiRefusesAll,
+    /// The API puts off whoever comes after its first hundred and fifty calls.
+    ApiBusy,
+    /// Every renewal is done twice.
+    RenewsTwice,
 }
 
 /// A running stand-in.
 pub(crate) struct Fake {
     pub(crate) base_url: String,
+    api_url: String,
     state: Arc<Mutex<State>>,
     serving: AbortHandle,
+    api_serving: AbortHandle,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Service,
+    Api,
 }
 
 struct State {
@@ -61,6 +80,7 @@ struct State {
     start: Instant,
     sessions: HashMap<Uuid, Session>,
     requests: u64,
+    api_calls: u64,
     presented: u64,
 }
 
@@ -86,6 +106,7 @@ impl Fake {
             start: Instant::now(),
             sessions: HashMap::new(),
             requests: 0,
+            api_calls: 0,
             presented: 0,
         };
         Self::listen(Arc::new(Mutex::new(state))).await
@@ -97,19 +118,9 @@ impl Fake {
     }
 
     async fn listen(state: Arc<Mutex<State>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base_url = format!("http://{}", listener.local_addr().unwrap());
-        let shared = Arc::clone(&state);
-        let serving = tokio::spawn(async move {
-            // Dropped with this task, and all connections with it.
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&shared);
-                let service = service_fn(move |request| answer(Arc::clone(&state), request));
-                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        Self { base_url, state, serving: serving.abort_handle() }
+        let (base_url, serving) = serve(Role::Service, Arc::clone(&state)).await;
+        let (api_url, api_serving) = serve(Role::Api, Arc::clone(&state)).await;
+        Self { base_url, api_url, state, serving, api_serving }
     }
 
     /// Opens sessions without signing in; their refresh tokens.
@@ -126,15 +137,17 @@ impl Fake {
     /// Ends it as a crash would: every connection is cut.
     pub(crate) fn kill(&self) {
         self.serving.abort();
+        self.api_serving.abort();
     }
 
     /// As what the commands are handed.
     pub(crate) fn hosted(&self) -> Hosted {
-        let serving = self.serving.clone();
-        Hosted::new(self.base_url.clone(), "in memory".into(), move || async move {
-            serving.abort();
-            Ok(())
-        })
+        hosted(&self.base_url, &self.serving)
+    }
+
+    /// The API that accepts its tokens, likewise.
+    pub(crate) fn hosted_api(&self) -> Hosted {
+        hosted(&self.api_url, &self.api_serving)
     }
 
     pub(crate) fn user(name: &str) -> Credentials {
@@ -142,7 +155,31 @@ impl Fake {
     }
 }
 
+fn hosted(url: &str, serving: &AbortHandle) -> Hosted {
+    let serving = serving.clone();
+    Hosted::new(url.to_owned(), "in memory".into(), move || async move {
+        serving.abort();
+        Ok(())
+    })
+}
+
+async fn serve(role: Role, state: Arc<Mutex<State>>) -> (String, AbortHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        // Dropped with this task, and all connections with it.
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let state = Arc::clone(&state);
+            let service = service_fn(move |request| answer(role, Arc::clone(&state), request));
+            connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    (url, serving.abort_handle())
+}
+
 async fn answer(
+    role: Role,
     state: Arc<Mutex<State>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -154,10 +191,11 @@ async fn answer(
         if state.fault == Fault::Busy && state.requests.is_multiple_of(5) {
             Err((503, json!({"error": "temporarily_unavailable"})))
         } else {
-            state.route(head.uri.path(), &head.headers, &body)
+            state.route(role, head.uri.path(), &head.headers, &body)
         }
     };
-    let (status, body) = outcome.map_or_else(|refusal| refusal, |body| (200, body));
+    let (status, body) =
+        outcome.map_or_else(|refusal| refusal, |body| (if body == "" { 204 } else { 200 }, body));
     let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
     if status == 503 {
         response = response.header("retry-after", "0");
@@ -167,12 +205,26 @@ async fn answer(
         let told = format!("Bearer error=\"invalid_token\", error_description=\"{detail}\"");
         response = response.header("www-authenticate", told);
     }
-    Ok(response.body(Full::new(Bytes::from(body.to_string()))).unwrap())
+    let text = match body {
+        // What is no JSON object is text.
+        Value::String(text) => text,
+        body => {
+            response = response.header("content-type", "application/json");
+            body.to_string()
+        }
+    };
+    Ok(response.body(Full::new(Bytes::from(text))).unwrap())
 }
 
 impl State {
-    fn route(&mut self, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+    fn route(&mut self, role: Role, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
         let header = |name| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        let authorization = header("authorization");
+        let bearer = authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
+        if role == Role::Api {
+            assert_eq!(path, "/hello");
+            return self.hello(bearer);
+        }
         match path {
             "/v1/login" => {
                 let body: Value = serde_json::from_slice(body).unwrap();
@@ -195,7 +247,24 @@ impl State {
                 self.refresh(&form["refresh_token"], form.get("attempt").map(String::as_str))
             }
             "/v1/me" => {
-                self.me(header("authorization").as_deref().and_then(|value| value.strip_prefix("Bearer ")))
+                let (id, sub) = self.checked(bearer, Fault::None)?;
+                Ok(json!({"sub": sub, "session_id": id.to_string()}))
+            }
+            "/v1/logout" => {
+                let body: Value = serde_json::from_slice(body).unwrap();
+                let (id, _) = read(body["refresh_token"].as_str().unwrap()).unwrap();
+                self.sessions.get_mut(&id).unwrap().dead = Some("revoked");
+                Ok("".into())
+            }
+            "/metrics" => {
+                let each = if self.fault == Fault::RenewsTwice { 2 } else { 1 };
+                let rotated = self.presented * each;
+                Ok(format!(
+                    "# TYPE daypass_refresh counter\n\
+                     daypass_refresh_total{{outcome=\"rotated\"}} {rotated}\n\
+                     daypass_refresh_total{{outcome=\"reused\"}} 0\n"
+                )
+                .into())
             }
             "/.well-known/jwks.json" => {
                 let key = self.published.verifying_key();
@@ -247,17 +316,34 @@ impl State {
         Ok(pair)
     }
 
-    fn me(&self, bearer: Option<&str>) -> Result<Value, Refusal> {
+    /// What the API answers.
+    fn hello(&mut self, bearer: Option<&str>) -> Result<Value, Refusal> {
+        self.api_calls += 1;
+        let alarm = self.sessions.values().any(|session| session.dead == Some("reused"));
+        match self.fault {
+            Fault::ApiBusy if self.api_calls > 150 => {
+                return Err((503, json!({"type": "urn:daypass:problem:unavailable"})));
+            }
+            Fault::ApiRefusesAll if alarm => return Err((401, json!({"detail": "the session is over"}))),
+            _ => {}
+        }
+        let (id, sub) = self.checked(bearer, self.fault)?;
+        Ok(json!({"sub": sub, "session": id.to_string()}))
+    }
+
+    /// The session that a token is of, and whose; `fault` is what the check may leave out.
+    fn checked(&self, bearer: Option<&str>, fault: Fault) -> Result<(Uuid, String), Refusal> {
         let refused = |detail: &str| (401, json!({"detail": detail}));
         let claims = bearer.and_then(|jwt| jwt.split('.').nth(1)).ok_or(refused("no token"))?;
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
-        if self.start.elapsed().as_millis() >= u128::from(claims["until"].as_u64().unwrap()) {
+        let over = self.start.elapsed().as_millis() >= u128::from(claims["until"].as_u64().unwrap());
+        if over && fault != Fault::ApiServesTheExpired {
             return Err(refused("the token has expired"));
         }
         let id = Uuid::parse_str(claims["sid"].as_str().unwrap()).unwrap();
         match self.sessions[&id].dead {
-            Some(_) => Err(refused("the session has ended")),
-            None => Ok(json!({"sub": self.sessions[&id].sub, "session_id": claims["sid"]})),
+            Some(_) if fault != Fault::ApiServesTheEnded => Err(refused("the session has ended")),
+            _ => Ok((id, self.sessions[&id].sub.clone())),
         }
     }
 

@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use daypass_service::core::client::Ttl;
 use daypass_service::core::{
-    Claims, ClientId, Clock as _, Generation, NewSession, Scope, SessionId, SubjectId,
+    Claims, Client, ClientId, ClientKind, Clock as _, Generation, Grant, NewSession, Scope, SessionId,
+    SubjectId,
 };
 use daypass_service::storage::{Source, Store, User, Username};
-use daypass_service::{Entropy as _, Metrics, Secret, hash_password};
+use daypass_service::{Entropy as _, FEED_SCOPE, Metrics, NewClient, Secret, hash_password};
 use daypass_sqlite::SqliteStore;
 use tempfile::TempDir;
 
 use crate::bench::{Ground, PrivateService, Progress};
 use crate::config::{Config, Overrides, Sources};
-use crate::demo::{DemoService, Stage};
+use crate::demo::api::Settings;
+use crate::demo::{DemoService, Stage, process};
 use crate::dice::Dice;
 use crate::hosted::{Credentials, Failure, Hosted};
 use crate::system::{SystemClock, SystemEntropy};
@@ -26,6 +29,8 @@ const BATCH: u64 = 5_000;
 
 /// Life of the demo's access tokens: long enough for a dozen calls, short enough to wait for.
 const DEMO_ACCESS: Duration = Duration::from_secs(4);
+/// What the demo allows a slow machine.
+const DEMO_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What this binary itself provides.
 #[derive(Debug)]
@@ -82,8 +87,21 @@ impl Stage for OwnGround {
         let store = open::store(&config, &metrics)?;
         let ada = add_person(&store, "ada", r#"{"name":"Ada","roles":["engineer"]}"#).await?;
         let ben = add_person(&store, "ben", r#"{"name":"Ben"}"#).await?;
+        let (client_id, client_secret) = add_feed_client(Arc::<SqliteStore>::clone(&store)).await?;
         let hosted = host(folder, config, store, metrics).await?;
-        Ok(DemoService { hosted, access_life: DEMO_ACCESS, ada, ben })
+        let issuer = hosted.base_url.clone();
+        // The demo's access tokens are for the issuer, as they are where nothing else is configured.
+        let api = Settings { audience: issuer.clone(), issuer, client_id, client_secret };
+        match process::start(&api).await {
+            Ok(api) => {
+                let (access_life, patience) = (DEMO_ACCESS, DEMO_PATIENCE);
+                Ok(DemoService { hosted, api, access_life, patience, ada, ben })
+            }
+            Err(failure) => {
+                hosted.stop().await?;
+                Err(failure)
+            }
+        }
     }
 }
 
@@ -203,4 +221,20 @@ async fn add_person(store: &SqliteStore, name: &str, claims: &str) -> Result<Cre
     };
     store.add_user(user, Source::default()).await?;
     Ok(Credentials { username: name.to_owned(), password })
+}
+
+/// Registers a client that may read the revocation feed and nothing else; its id and its secret.
+async fn add_feed_client(store: Arc<dyn Store>) -> Result<(String, String), Failure> {
+    let id = "demo-api";
+    let client = Client {
+        grants: vec![Grant::ClientCredentials],
+        scopes: FEED_SCOPE.parse()?,
+        // Not the demo's short one: nobody waits for this token to expire.
+        ttl: Ttl { access: Some(600), ..Ttl::default() },
+        ..Client::new(ClientId::new(id)?, ClientKind::Confidential)
+    };
+    let new = NewClient { client };
+    let (_, secret) = new.register(&store, &SystemEntropy, Source::default()).await?;
+    let secret = secret.ok_or("the client of the demo's API could not be registered")?;
+    Ok((id.to_owned(), secret.expose().to_owned()))
 }

@@ -5,7 +5,7 @@
 
 mod program;
 
-use program::{PASSWORD, Served, eventually, run, succeed};
+use program::{Demo, PASSWORD, Served, eventually, run, succeed};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -246,4 +246,53 @@ fn no_log_holds_a_token_a_password_or_a_cookie() {
             "the log holds the end of a secret"
         );
     }
+}
+
+#[test]
+fn the_demo_keeps_every_promise_and_leaves_nothing_behind() {
+    let folder = tempdir().unwrap();
+    let mut demo = Demo::start(folder.path(), &[]);
+    let story = demo.rest();
+    assert!(demo.wait().success(), "{story}");
+    assert!(story.contains("Every step came out as promised.") && !story.contains('✗'), "{story}");
+    for promise in [
+        "✓ the service has counted one renewal",
+        "✓ thief: the API refuses a token that is not old",
+        "✓ ben: the call is served by the API",
+    ] {
+        assert!(story.contains(promise), "{promise}: {story}");
+    }
+    assert!(demo.is_gone(), "the demo waits for the end of both");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "and removes its folder");
+}
+
+#[test]
+fn a_demo_that_is_killed_takes_its_api_along() {
+    let folder = tempdir().unwrap();
+    let mut demo = Demo::start(folder.path(), &["--keep"]);
+    assert!(!demo.is_gone(), "service and API listen");
+    demo.kill();
+    assert!(!demo.wait().success());
+    eventually(|| demo.is_gone().then_some(()));
+}
+
+#[test]
+fn a_demo_that_is_left_ends_both() {
+    let folder = tempdir().unwrap();
+    let mut demo = Demo::start(folder.path(), &["--keep"]);
+    demo.leave();
+    demo.wait();
+    assert!(demo.is_gone());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_demos_api_wants_to_be_told_what_to_do() {
+    let folder = tempdir().unwrap();
+    for input in ["", "no JSON\n", "{}\n"] {
+        let refused = run(folder.path(), &["demo-api"], input);
+        assert!(!refused.status.success() && refused.stdout.is_empty(), "{input:?}");
+    }
+    let help = String::from_utf8(run(folder.path(), &["--help"], "").stdout).unwrap();
+    assert!(help.contains("demo") && !help.contains("demo-api"), "it is nobody else's command: {help}");
 }

@@ -1,9 +1,11 @@
 //! The arguments of `daypass bench`.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand, ValueEnum};
+use daypass_jwt::Algorithm;
 
 use super::load::Length;
 use crate::wire::Target;
@@ -17,6 +19,8 @@ pub(crate) enum Bench {
     Login(LoginArgs),
     /// Fill a store with sessions and write some of their refresh tokens to a file
     Prepare(PrepareArgs),
+    /// Verify access tokens, as a server that accepts them does
+    Verify(VerifyArgs),
 }
 
 /// Arguments that every measurement takes.
@@ -138,6 +142,35 @@ pub(crate) struct PrepareArgs {
     pub(crate) json: bool,
 }
 
+/// `bench verify`.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// Tokens in the working set; the verifier's memory is made large enough for them
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tokens: u32,
+    /// Each how many-th of them is bad: tampered with, expired, for others, of an ended session, of an unknown key
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) bad_every: u32,
+    /// Threads that verify together [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<NonZeroU16>,
+    /// Signature algorithm: ES256, Ed25519, RS256, PS256 or HS256
+    #[arg(long, value_name = "ALG", default_value_t = Algorithm::ES256)]
+    pub(crate) algorithm: Algorithm,
+    /// How long to measure, such as 15s or 2m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// Write the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A thread for each of a thousand cores is more than any measurement needs.
+fn threads(text: &str) -> Result<NonZeroU16, String> {
+    let number: Option<NonZeroU16> = text.parse().ok();
+    number.filter(|number| number.get() <= 1024).ok_or_else(|| "expected a number from 1 to 1024".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -190,6 +223,8 @@ mod tests {
             "bench login --users 3 --duration 2m",
             "bench login --target http://a --username n --password p",
             "bench prepare --data d --sessions 5 --sample 2 --tokens f --json",
+            "bench verify --tokens 200 --duration 1s",
+            "bench verify --threads 4 --algorithm Ed25519 --bad-every 2 --json",
         ] {
             assert!(parse(right).is_ok(), "{right}: {:?}", parse(right));
         }
@@ -206,6 +241,10 @@ mod tests {
             "bench refresh --connections 0",
             "bench login --target http://a --username n",
             "bench prepare --data d --sessions 5 --sample 2",
+            "bench verify --threads 0",
+            "bench verify --threads 1025",
+            "bench verify --bad-every 1",
+            "bench verify --algorithm none",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

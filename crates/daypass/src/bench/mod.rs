@@ -1,6 +1,6 @@
 //! `daypass bench`: load generators that check every answer, so that a fast wrong service fails.
 //!
-//! [`args`] is the command line; [`refresh`], [`login`] and [`prepare`] are its three commands; [`load`] runs the
+//! [`args`] is the command line; [`refresh`], [`login`], [`prepare`] and [`verify`] are its commands; [`load`] runs the
 //! closed loop that the first two share, and [`report`] tells its findings; [`tokens`] are files of what clients hold.
 
 mod args;
@@ -14,6 +14,7 @@ mod signatures;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod verify;
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -78,10 +79,20 @@ pub(crate) async fn run(
             out.write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
+        Bench::Verify(args) => {
+            let report = verify::run(args, leave).await?;
+            let text = if args.json { report.json()? } else { report.text() };
+            out.write_all(text.as_bytes())?;
+            return Ok(exit_code(report.passed()));
+        }
     };
     let text = if json { report.json()? } else { report.text() };
     out.write_all(text.as_bytes())?;
-    Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(report.passed()))
+}
+
+fn exit_code(passed: bool) -> ExitCode {
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Why there is no report. A service that answers wrongly is a report, not an error.
@@ -101,6 +112,18 @@ pub(crate) enum BenchError {
     Keys(#[from] daypass_jwt::JwksError),
     #[error("there is no session to rotate")]
     NoSession,
+    #[error("a key could not be made: {0}")]
+    Key(#[from] daypass_jwt::KeyError),
+    #[error("a token could not be signed: {0}")]
+    Sign(#[from] daypass_jwt::SignError),
+    #[error("the verifier could not be made: {0}")]
+    Verifier(#[from] daypass_verify::ConfigError),
+    #[error("the bare check does not take the key")]
+    BareKey,
+    #[error("the verifier did not read the revocation feed")]
+    Unread,
+    #[error("measure for {} min at most", .0.as_secs() / 60)]
+    TooLong(std::time::Duration),
     #[error("the operating system gave no random numbers")]
     Entropy(#[from] aws_lc_rs::error::Unspecified),
     #[error("the histogram could not be kept")]

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _, Write};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::Value;
 
-use super::actor::Call;
+use super::actor::{Call, Server};
 use crate::wire::Answer;
 
 /// Where sentences are broken, and bodies and headers, which stand further in.
@@ -59,7 +59,11 @@ impl<'a> Narrator<'a> {
     pub(crate) fn request(&mut self, who: &str, call: &Call) -> io::Result<()> {
         let line = format!("{} {}", call.method, call.path);
         let line = self.inked(Ink::Bold, &line);
-        writeln!(self.out, "   {who:>8} → {line}")?;
+        let place = match call.to {
+            Server::Service => "",
+            Server::Api => " at the API",
+        };
+        writeln!(self.out, "   {who:>8} → {line}{place}")?;
         for (name, value) in &call.headers {
             self.detail(&[format!("{name}: {}", safe_header(value))])?;
         }
@@ -246,6 +250,7 @@ mod tests {
             "The access token has expired, so the laptop renews it and goes on with what it was doing.",
         )?;
         let call = Call {
+            to: Server::Service,
             method: Method::POST,
             path: "/v1/refresh".into(),
             headers: vec![

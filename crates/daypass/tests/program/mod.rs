@@ -11,9 +11,9 @@
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -145,6 +145,83 @@ impl Drop for Served {
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// A running demo.
+pub struct Demo {
+    child: Child,
+    story: BufReader<ChildStdout>,
+    service: SocketAddr,
+    api: SocketAddr,
+    api_process: u32,
+}
+
+impl Demo {
+    /// Starts the demo, with its temporary files in this folder, and waits until it says where service and API are.
+    pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = daypass(folder);
+        command.arg("demo").args(arguments).env("TMPDIR", folder).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut story = BufReader::new(child.stdout.take().unwrap());
+        let (service, _) = place(&mut story);
+        let (api, process) = place(&mut story);
+        let api_process = process.strip_prefix("process ").unwrap().parse().unwrap();
+        Self { child, story, service, api, api_process }
+    }
+
+    /// All that it still tells.
+    pub fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        self.story.read_to_string(&mut rest).unwrap();
+        rest
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    /// Asks it to leave.
+    pub fn leave(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Whether nobody listens any more, and the API's process is no more.
+    pub fn is_gone(&self) -> bool {
+        let listening = [self.service, self.api].iter().any(|address| TcpStream::connect(address).is_ok());
+        !listening && !is_alive(self.api_process)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// Reads the next line of the form `… listening at http://ADDRESS (DESCRIPTION).`
+fn place(story: &mut impl BufRead) -> (SocketAddr, String) {
+    let mut line = String::new();
+    story.read_line(&mut line).unwrap();
+    let (_, place) = line.split_once(" listening at http://").unwrap_or_else(|| panic!("{line:?}"));
+    let (address, described) = place.trim_end().trim_end_matches(").").split_once(" (").unwrap();
+    (address.parse().unwrap(), described.to_owned())
+}
+
+/// Whether a process runs. One that has ended, and that nobody has waited for yet, does not.
+fn is_alive(process: u32) -> bool {
+    if Path::new("/proc/self/stat").exists() {
+        // After the name, which stands in brackets and may hold anything.
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+        return stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'));
+    }
+    let listed = Command::new("ps").args(["-o", "stat=", "-p", &process.to_string()]).output().unwrap();
+    listed.status.success() && !listed.stdout.starts_with(b"Z")
 }
 
 /// An answer.
