@@ -2,9 +2,10 @@
 //!
 //! Only good ones are kept, so that nobody flushes the cache with rubbish.
 
-use std::hash::{Hash, Hasher, RandomState};
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
+use foldhash::fast::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 
@@ -13,7 +14,8 @@ use crate::metrics::Scrape;
 
 /// The memory for tokens unless told otherwise, in bytes: 32 MiB, about 11,000 tokens of 700 bytes.
 pub(crate) const DEFAULT_CACHE_BYTES: usize = 32 * 1024 * 1024;
-/// A token's end is hashed: part of its signature, which is as random as anything.
+/// A token's end is hashed: part of its signature, which is as random as anything. A quick hash will do, as only what
+/// the issuer has signed is ever kept.
 const HASHED_BYTES: usize = 32;
 /// An entry takes its text, and about twice as much again for the payload and the claims read from it…
 const TEXTS: usize = 3;
@@ -49,7 +51,7 @@ impl TokenCache {
             items.max(1),
             capacity,
             Bytes,
-            RandomState::new(),
+            RandomState::default(),
             DefaultLifecycle::default(),
         )))
     }

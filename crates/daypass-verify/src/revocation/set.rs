@@ -1,15 +1,17 @@
 //! The sessions that have ended, for any number of readers and one writer.
 
+use foldhash::fast::RandomState;
 use papaya::HashMap;
 
 use super::facts::Facts;
 use super::page::{Ended, Entry};
 
-/// What the feed has told. Readers take no lock and allocate nothing.
+/// What the feed has told. Readers take no lock and allocate nothing. The hash need not withstand an attack: only the
+/// issuer chooses what is in here.
 #[derive(Debug, Default)]
 pub(crate) struct EndedSet {
-    sessions: HashMap<u128, Keep>,
-    subjects: HashMap<Box<str>, Cutoff>,
+    sessions: HashMap<u128, Keep, RandomState>,
+    subjects: HashMap<Box<str>, Cutoff, RandomState>,
 }
 
 /// How long an entry is kept: until both times have come.
