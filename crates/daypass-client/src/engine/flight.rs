@@ -28,8 +28,16 @@ pub(super) enum Purpose {
 /// What a caller has to do.
 enum Plan {
     Take(AccessToken),
-    Wait(watch::Receiver<Option<End>>),
+    Wait {
+        end: watch::Receiver<Option<End>>,
+        /// Whether it was under way already.
+        joined: bool,
+    },
 }
+
+/// A caller who came late to a renewal that failed, and has waited for less than this share of the time that one is
+/// tried, has another tried.
+const FAIR_SHARE: u32 = 2;
 
 /// A renewal under way, on a task of its own.
 pub(super) struct Flight {
@@ -67,15 +75,25 @@ impl Engine {
         self: &Arc<Self>,
         rejected: Option<&AccessToken>,
     ) -> Result<AccessToken, SessionError> {
+        let came = self.clock.running();
         for _ in 0..MOST_LOOKS {
-            let mut waiting = match self.plan(rejected) {
+            let (mut waiting, joined) = match self.plan(rejected) {
                 Plan::Take(token) => return Ok(token),
-                Plan::Wait(waiting) => waiting,
+                Plan::Wait { end, joined } => (end, joined),
             };
             let end = waiting.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
             match end {
                 Some(End::Token(token)) if Some(&token) != rejected => return Ok(token),
-                Some(End::Failed(error)) => return self.serving_still(rejected).ok_or(error),
+                Some(End::Failed(error)) => {
+                    if let Some(token) = self.serving_still(rejected) {
+                        return Ok(token);
+                    }
+                    let waited = self.clock.running().saturating_sub(came);
+                    let came_late = joined && waited < self.policy.budget / FAIR_SHARE;
+                    if !(came_late && matches!(error, SessionError::Unavailable { .. })) {
+                        return Err(error);
+                    }
+                }
                 // It was for somebody else, it brought what was refused, or it was lost: look again.
                 Some(End::Token(_) | End::Overtaken) | None => {}
             }
@@ -128,7 +146,7 @@ impl Engine {
                 launch = Some((handle.clone(), purpose));
                 handle
             });
-            Plan::Wait(handle.end.subscribe())
+            Plan::Wait { end: handle.end.subscribe(), joined: launch.is_none() }
         });
         if ahead {
             let _nobody_waits = self.renew_ahead();

@@ -269,6 +269,37 @@ async fn s20_a_renewal_ahead_of_need_that_fails_is_seen_by_nobody() {
 }
 
 #[tokio::test]
+async fn whoever_comes_late_to_a_renewal_that_fails_has_another_tried() {
+    watched(async {
+        let stage = Stage::new().await;
+        let session = stage.signed_in().await;
+        stage.faults().next_times(REFRESH, 2, Canned::status(503).header("retry-after", "15"));
+        stage.clock().advance(LIFETIME - 30 * SECOND);
+        let old = session.access_token().await.unwrap();
+        let fifteen = |waits: &[Duration]| waits.iter().any(|wait| *wait >= 15 * SECOND);
+        stage.clock().until(fifteen).await;
+        // In the background it is tried for a while, and again: then there is too little time left.
+        stage.clock().advance(14 * SECOND);
+        let late = session.refresh_if(&old);
+        tokio::pin!(late);
+        tokio::select! {
+            biased;
+            _ = &mut late => panic!("there is no token yet"),
+            () = std::future::ready(()) => {}
+        }
+        stage.clock().advance(2 * SECOND);
+        let through = async {
+            stage.clock().until(fifteen).await;
+            stage.clock().advance(16 * SECOND);
+        };
+        let (token, ()) = tokio::join!(late, through);
+        assert_ne!(token.unwrap(), old);
+        assert_eq!((stage.requests(), stage.service.rotations().await), (3, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn calls_in_the_last_seconds_wait_and_fall_back_on_the_old_token_if_it_still_serves() {
     watched(async {
         let stage = Stage::new().await;

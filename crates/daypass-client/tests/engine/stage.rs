@@ -21,7 +21,7 @@ pub(crate) const LIFETIME: Duration = Duration::from_mins(10);
 
 /// For a lock it is five seconds, and between two tries what the service asked for, two, and what was drawn on top of
 /// it, up to four. The limit of a request is longer, unless it is the last.
-const LONGEST_WAIT: Duration = Duration::from_secs(7);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(7);
 
 /// A service, and the store of a client of it.
 pub(crate) struct Stage {

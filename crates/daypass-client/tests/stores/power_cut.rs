@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use daypass_client::store::{Exchange, FileStore, TokenStore, Version};
+use daypass_client::store::{Exchange, FileStore, Step, TokenStore, Version};
 
 use crate::file::Folder;
 use crate::sample::record;
@@ -30,6 +30,13 @@ async fn a_write_that_was_not_leaves_what_was_there_before_or_is_whole() {
         assert_eq!(kept_after(writes, "Written").await, before);
         let kept = kept_after(writes, "Renamed").await;
         assert!(kept == before || kept == Some(writes + 1), "{kept:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_somebody_has_read_survives_even_if_its_writer_never_knew() {
+    for writes in [0, 1] {
+        assert_eq!(kept_after(writes, "Read").await, Some(writes + 1));
     }
 }
 
@@ -78,6 +85,13 @@ async fn the_process() {
         stand();
     }
     let last = store.with_observer(move |step| {
+        if point == "Read" && step == Step::Renamed {
+            // Another program, which does not know how far the writer has come.
+            let reader = FileStore::open(&path).unwrap();
+            let read = tokio::runtime::Handle::current().block_on(reader.load()).unwrap();
+            assert_eq!(read.record.unwrap().generation, writes + 1);
+            stand();
+        }
         if point == format!("{step:?}") {
             stand();
         }

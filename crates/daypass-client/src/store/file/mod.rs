@@ -3,9 +3,10 @@
 mod place;
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -56,6 +57,8 @@ struct Shared {
     place: Place,
     cleaned: AtomicBool,
     warned: AtomicBool,
+    /// The version that is known to survive a power cut.
+    durable: Mutex<Version>,
 }
 
 type Observer = Arc<dyn Fn(Step) + Send + Sync>;
@@ -86,6 +89,7 @@ impl FileStore {
                 place,
                 cleaned: AtomicBool::new(false),
                 warned: AtomicBool::new(false),
+                durable: Mutex::default(),
             }),
             entropy: Arc::new(SystemEntropy),
             observer: None,
@@ -159,6 +163,7 @@ impl TokenStore for FileStore {
             shared.clean();
             let passed = |step| observer.iter().for_each(|observer| observer(step));
             shared.place.replace(&bytes, version, passed)?;
+            *shared.durable() = version;
             Ok(Exchange::Done(version))
         })
         .await
@@ -173,7 +178,24 @@ impl Shared {
     fn load(&self) -> Result<Stored, StoreError> {
         let Some(contents) = self.place.read()? else { return Ok(Stored::default()) };
         self.warn(contents.access);
-        format::decode(&contents.bytes)
+        let stored = format::decode(&contents.bytes)?;
+        self.make_durable(stored.version)?;
+        Ok(stored)
+    }
+
+    /// A new file is seen before its name is on the disk: whoever wrote it may be about to sync the folder, or was
+    /// killed just then. An attempt id that a power cut can still take back must not be sent by a reader either.
+    fn make_durable(&self, read: Version) -> io::Result<()> {
+        if *self.durable() != read {
+            self.place.sync()?;
+            *self.durable() = read;
+        }
+        Ok(())
+    }
+
+    fn durable(&self) -> MutexGuard<'_, Version> {
+        // It is one assignment: there is no half of it to see after a panic.
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Once is enough: whoever dies later leaves his file to whoever opens the store then.

@@ -78,6 +78,11 @@ impl Place {
             return Err(error);
         }
         passed(Step::Renamed);
+        self.sync()
+    }
+
+    /// Sees to it that the file's name is on the disk, whoever gave it.
+    pub(super) fn sync(&self) -> io::Result<()> {
         sync_folder(&self.folder)
     }
 
@@ -96,7 +101,7 @@ impl Place {
     pub(super) fn set_aside(&self, version: Version) -> io::Result<Option<PathBuf>> {
         let aside = self.beside(&format!(".aside-{:032x}", version.0));
         match fs::rename(self.file(), &aside) {
-            Ok(()) => sync_folder(&self.folder).map(|()| Some(aside)),
+            Ok(()) => self.sync().map(|()| Some(aside)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
