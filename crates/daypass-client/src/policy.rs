@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// A call that comes within the last minute of its token's life starts the renewal in the background, one that
 /// comes within the last ten seconds waits for it; for tokens that live for less than five minutes it is the last
-/// fifth and the last twentieth. If the service says when it would like the token renewed, that replaces the
+/// fifth, and for less than 200 seconds the last twentieth. If the service says when it would like the token renewed, that replaces the
 /// minute.
 #[derive(Clone, Debug)]
 pub struct RefreshPolicy {

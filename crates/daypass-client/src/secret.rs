@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 /// An access token. A clone shares the text; `Debug` shows none of it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub struct AccessToken(Arc<Zeroizing<String>>);
 
 /// A refresh token: good for one rotation. `Debug` shows none of it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub struct RefreshToken(Arc<Zeroizing<String>>);
 
 macro_rules! secret {
@@ -31,9 +31,9 @@ macro_rules! secret {
             }
         }
 
-        impl From<$name> for String {
-            fn from(secret: $name) -> Self {
-                secret.expose().to_owned()
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.expose())
             }
         }
 

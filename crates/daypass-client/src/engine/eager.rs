@@ -25,10 +25,11 @@ async fn run(engine: Weak<Engine>, mut state: watch::Receiver<SessionState>) {
         let wait = if let Some(mut end) = there.renew_ahead() {
             drop(there);
             let end = end.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
-            if matches!(end, Some(End::Token(_))) {
-                continue;
+            match end {
+                // A token that is due as soon as it is there is looked at later, not at once.
+                Some(End::Token(_)) => engine.upgrade().and_then(|there| there.until_due()),
+                _ => Some(AGAIN),
             }
-            Some(AGAIN)
         } else {
             let due = there.until_due();
             // While it waits it must not keep the session.

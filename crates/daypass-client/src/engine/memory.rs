@@ -152,7 +152,12 @@ impl Memory {
         let Some(record) = record else {
             match self.known {
                 Known::Unknown => self.known = Known::Out(SignOutReason::NotSignedIn),
-                Known::In(_) => self.sign_out(SignOutReason::SignedOut),
+                Known::In(_) => {
+                    // It did not end here: if the store has it again, it is used again.
+                    let ended = self.ended.take();
+                    self.sign_out(SignOutReason::SignedOut);
+                    self.ended = ended;
+                }
                 Known::Out(_) => {}
             }
             return None;

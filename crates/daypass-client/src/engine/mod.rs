@@ -162,10 +162,13 @@ impl Engine {
         if std::mem::replace(&mut self.memory().is_sending, true) {
             return;
         }
+        let sending = Sending(self);
         loop {
             let mut memory = self.memory();
             let Some(notice) = memory.next_notice() else {
+                // While the lock is held, or a notice could come in between that nobody sends.
                 memory.is_sending = false;
+                std::mem::forget(sending);
                 return;
             };
             drop(memory);
@@ -207,6 +210,15 @@ impl Engine {
         let Some(changes) = &self.changes else { return false };
         let latest = *changes.borrow();
         memory.noticed != Some(latest) && memory.kept().is_none_or(|kept| kept.version != latest)
+    }
+}
+
+/// Whoever is sending what is to be told. If a listener's waker panics, the next one who has something to tell goes on.
+struct Sending<'e>(&'e Engine);
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.0.memory().is_sending = false;
     }
 }
 

@@ -17,12 +17,13 @@ impl Flight {
             match self.tries.ask(request, OwnToken::read).await {
                 None => {}
                 Some(Answer::Renewed(own)) => {
+                    let answered = self.engine.clock.wall();
                     let access = Access::of(&own, asked.wall);
                     let current = Current::asked_here(&access, asked, self.engine.jitter());
                     return self.settle(|memory| {
                         memory.hold_own(current);
                         memory.tell(Event::Refreshed);
-                        self.note_clock(memory, own.server_time, asked.wall);
+                        Self::note_clock(memory, own.server_time, asked.wall, answered);
                         own.token
                     });
                 }

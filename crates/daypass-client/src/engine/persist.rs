@@ -1,5 +1,7 @@
 //! What becomes of new tokens: written first, given out then.
 
+use std::time::Duration;
+
 use super::Engine;
 use super::flight::{Flight, Stop};
 use super::memory::{Current, Kept, Memory};
@@ -17,6 +19,7 @@ struct New {
     access: Current,
     pair: Pair,
     asked: Moment,
+    answered: Duration,
 }
 
 impl Flight {
@@ -26,7 +29,7 @@ impl Flight {
         let record = kept.record.renewed(&pair, asked.wall);
         let access = crate::Access::of(&pair.access, asked.wall);
         let access = Current::asked_here(&access, asked, self.engine.jitter());
-        let new = New { record, access, pair, asked };
+        let new = New { record, access, pair, asked, answered: self.engine.clock.wall() };
         let written = self.write(kept, &new).await;
         if let Err(Stop::Overtaken) = &written {
             self.engine.discard(&new.record);
@@ -61,7 +64,7 @@ impl Flight {
         let kept = Kept { record: new.record.clone(), version, unwritten: None };
         self.settle(|memory| {
             memory.persisted();
-            self.give_out(memory, kept, new)
+            Self::give_out(memory, kept, new)
         })
     }
 
@@ -77,15 +80,15 @@ impl Flight {
         let kept = Kept { unwritten: Some(new.record.clone()), ..kept };
         self.settle(|memory| {
             memory.persist_failed();
-            self.give_out(memory, kept, new)
+            Self::give_out(memory, kept, new)
         })
     }
 
-    fn give_out(&self, memory: &mut Memory, kept: Kept, new: &New) -> AccessToken {
+    fn give_out(memory: &mut Memory, kept: Kept, new: &New) -> AccessToken {
         let token = new.access.token.clone();
         memory.hold(kept, new.access.clone());
         memory.tell(Event::Refreshed);
-        self.note_clock(memory, new.pair.access.server_time, new.asked.wall);
+        Self::note_clock(memory, new.pair.access.server_time, new.asked.wall, new.answered);
         token
     }
 
@@ -96,7 +99,7 @@ impl Flight {
         if let Some(token) = self.served()? {
             return Ok(token);
         }
-        self.settle(|memory| self.give_out(memory, kept, new))
+        self.settle(|memory| Self::give_out(memory, kept, new))
     }
 
     /// Tries again to write what the store would not take, so that it may be sent.

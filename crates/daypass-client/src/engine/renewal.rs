@@ -189,9 +189,13 @@ impl Flight {
         self.put(kept.version, attempts::with_id(&record, id)).await
     }
 
-    /// Takes note of a new access token.
-    pub(super) fn note_clock(&self, memory: &mut Memory, service: Option<Duration>, asked: Duration) {
-        let answered = self.engine.clock.wall();
+    /// Takes note of the service's clock, by an answer to what was sent at `asked`.
+    pub(super) fn note_clock(
+        memory: &mut Memory,
+        service: Option<Duration>,
+        asked: Duration,
+        answered: Duration,
+    ) {
         let skew = service.and_then(|service| memory.skew.note(service, asked, answered));
         if let Some(seconds) = skew {
             memory.tell(Event::Skew(seconds));

@@ -68,7 +68,7 @@ impl Tries {
             tokio::select! {
                 () = self.engine.clock.sleep(wait) => self.notice_suspension(now, wait),
                 // The engine holds the sender.
-                _ = self.wakes.changed() => self.came_back(),
+                _ = self.wakes.changed(), if self.returns < MOST_RETURNS => self.came_back(),
             }
         }
     }
@@ -87,7 +87,7 @@ impl Tries {
             biased;
             reply = self.engine.speaker.transport.send(request) => return reply.ok(),
             () = time => self.notice_suspension(now, limit),
-            _ = self.wakes.changed() => self.came_back(),
+            _ = self.wakes.changed(), if self.returns < MOST_RETURNS => self.came_back(),
         }
         None
     }

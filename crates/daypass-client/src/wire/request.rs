@@ -36,7 +36,12 @@ impl Speaker {
             }
             _ => self.json(&self.service.refresh, &[("refresh_token", token.expose())]),
         };
-        request.header(ATTEMPT, attempts)
+        let Ok(mut ids) = HeaderValue::from_str(attempts) else {
+            // It cannot be sent, and without ids it must not be.
+            return request.header(ATTEMPT, attempts);
+        };
+        ids.set_sensitive(true);
+        request.header(ATTEMPT, ids)
     }
 
     /// Asks for an access token for the client itself (RFC 6749 section 4.4). None for a client that cannot.

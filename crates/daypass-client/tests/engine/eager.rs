@@ -58,3 +58,28 @@ async fn an_eager_session_waits_while_nobody_is_signed_in_and_tries_again_after_
     })
     .await;
 }
+
+#[tokio::test]
+async fn tokens_that_do_not_last_make_no_storm() {
+    watched(async {
+        let stage = Stage::new().await;
+        let session = stage.builder().refresh(RefreshPolicy::default().eager()).build().await.unwrap();
+        let mut events = session.events();
+        let pair = stage.service.sign_in().await;
+        for generation in 1..=50 {
+            let mut answer = pair.clone();
+            answer["generation"] = generation.into();
+            answer["expires_in"] = 0.into();
+            answer["refresh_in"] = serde_json::Value::Null;
+            stage.faults().next(REFRESH, Canned::json(200, &answer));
+        }
+        session.adopt(crate::stage::pair(&pair)).await.unwrap();
+        stage.clock().until(|waits| waits.len() == 1 && waits[0] > LIFETIME / 2).await;
+        stage.clock().advance(stage.clock().waits()[0]);
+        event(&mut events, |event| event == Event::Refreshed).await;
+        stage.clock().until(|waits| waits.contains(&Duration::from_secs(15))).await;
+        // The state has changed, which is looked at once.
+        assert!(stage.requests() <= 2, "{} requests", stage.requests());
+    })
+    .await;
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daypass_client::store::TokenStore as _;
+use daypass_client::store::{Exchange, TokenStore as _};
 use daypass_client::{Event, SignOutReason};
 use daypass_testkit::{Canned, Fault, Gate};
 
@@ -145,6 +145,25 @@ async fn others_get_the_lock_when_a_renewal_is_over() {
         session.access_token().await.unwrap();
         stage.clock().advance(LIFETIME);
         assert!(stage.store.lock(Duration::ZERO).await.unwrap().is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_that_the_store_has_again_is_used_again() {
+    watched(async {
+        let stage = Stage::new().await;
+        let (session, _) = stage.expired().await;
+        let there = stage.store.load().await.unwrap();
+        // As when a folder is mounted late, or a file is put back from a copy.
+        let Exchange::Done(gone) = stage.store.compare_exchange(there.version, None).await.unwrap() else {
+            panic!("nobody else writes");
+        };
+        assert!(session.access_token().await.unwrap_err().is_signed_out());
+        stage.store.compare_exchange(gone, there.record.as_ref()).await.unwrap();
+        let again = session.access_token().await;
+        assert!(stage.record().await.is_some(), "a session that lives was removed from the store");
+        again.unwrap();
     })
     .await;
 }
