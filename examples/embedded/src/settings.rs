@@ -34,7 +34,7 @@ pub(crate) struct Serve {
     #[arg(long, env, value_name = "ADDRESS", default_value = "127.0.0.1:8092")]
     pub(crate) listen: SocketAddr,
 
-    /// The issuer, as the outside sees it, such as https://app.example/auth [default: http://LISTEN/auth]
+    /// The issuer, as the outside sees it, such as `https://app.example/auth` [default: `http://LISTEN/auth`]
     #[arg(long, env, value_name = "URL", value_parser = below_auth)]
     pub(crate) issuer: Option<String>,
 }

@@ -8,7 +8,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Settings {
-    /// The Daypass service whose tokens are accepted, such as https://id.example
+    /// The Daypass service whose tokens are accepted, such as `https://id.example`
     #[arg(long, env, value_name = "URL")]
     pub(crate) issuer: String,
 
