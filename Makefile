@@ -1,7 +1,7 @@
 # The commands of this repository; `make` lists them. Each installs what it needs and lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash soak fmt lint check clean setup
+.PHONY: help demo test bench crash soak model chaos fmt lint check clean setup
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,16 @@ soak: ## Make 100,000 calls through client and verifier, with faults; nobody may
 	@scripts/setup.sh soak
 	cargo run --locked --release -p daypass-testkit --features soak --bin daypass-soak -- --calls 100000
 	cargo test --locked -p daypass-client --features contract --test processes -- two_hundred --include-ignored
+
+model: ## Check rotation exhaustively: every configuration, every limit, every mutant
+	@scripts/setup.sh model
+	cargo run --locked --release -p daypass-model -- --deep
+
+chaos: ## Run the real thing under faults, kills and thieves: a million rotations, twice
+	@scripts/setup.sh chaos
+	cargo build --locked --release -p daypass -p daypass-chaos
+	target/release/daypass-chaos --rotations 1000000 --seed 1
+	target/release/daypass-chaos --rotations 1000000 --seed 2
 
 fmt: ## Format the code
 	cargo fmt --all

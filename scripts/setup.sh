@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|bench|crash|soak|all`.
+# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|bench|crash|soak|model|chaos|all`.
 # System packages come from apt, if there is one and this is root; otherwise they are named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,12 +52,12 @@ install_packages() {
 }
 
 case ${1:-all} in
-  demo | crash | soak) steps=(need_rust need_compiler) ;;
+  demo | crash | soak | model | chaos) steps=(need_rust need_compiler) ;;
   lint) steps=(need_rust need_compiler lint_tools) ;;
   test) steps=(need_rust need_compiler need_python lint_tools) ;;
   bench) steps=(need_rust need_compiler need_wrk) ;;
   all) steps=(need_rust need_compiler need_python need_wrk lint_tools) ;;
-  *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, all" ;;
+  *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, model, chaos, all" ;;
 esac
 
 lint_tools() {

@@ -47,5 +47,7 @@ step "bench verify" target/debug/daypass bench verify --tokens 200 --duration 1s
 step "bench refresh" target/debug/daypass bench refresh --sessions 2000 --active 1000 --duration 2s --warm-up 200ms
 step "bench login" target/debug/daypass bench login --users 4 --connections 4 --duration 2s --warm-up 200ms
 step "soak" cargo run --locked -p daypass-testkit --all-features --bin daypass-soak -- --calls 5000
+step "model" cargo run --locked -p daypass-model
+step "chaos" cargo run --locked -p daypass-chaos -- --rotations 5000 --seed 1
 step "crash" scripts/crash.sh --kills 3 --binary target/debug/daypass
 finish

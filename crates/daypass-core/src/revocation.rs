@@ -30,6 +30,10 @@ pub enum EndingReason {
     Disabled,
     /// The subject was deleted.
     Deleted,
+    /// Its own end had come and a holder was told so: recorded, so that a clock that is set back
+    /// revives nothing that was said to be over. Never for a session that was merely idle, which may
+    /// have a newer token than the one that was refused.
+    Expired,
 }
 
 impl EndingReason {
@@ -42,6 +46,7 @@ impl EndingReason {
             Self::PasswordChanged => 4,
             Self::Disabled => 5,
             Self::Deleted => 6,
+            Self::Expired => 7,
         }
     }
 
@@ -53,6 +58,7 @@ impl EndingReason {
             4 => Self::PasswordChanged,
             5 => Self::Disabled,
             6 => Self::Deleted,
+            7 => Self::Expired,
             _ => Self::Revoked,
         }
     }
@@ -93,9 +99,10 @@ pub struct FeedEntry {
 }
 
 impl FeedEntry {
-    /// The entry for an ending at `at`.
-    pub fn new(ending: Ending, at: Timestamp) -> Self {
-        Self { ending, at, until: at.plus(FEED_LIFE) }
+    /// The entry for an ending at `at` of what was last given an access token at `minted`, which is
+    /// later where the clock has gone back since.
+    pub fn new(ending: Ending, at: Timestamp, minted: Timestamp) -> Self {
+        Self { ending, at, until: at.max(minted).plus(FEED_LIFE) }
     }
 }
 
@@ -105,8 +112,8 @@ mod tests {
 
     #[test]
     fn every_reason_survives_its_number() {
-        use EndingReason::{Deleted, Disabled, PasswordChanged, Reused, Revoked, SignedOut};
-        for why in [SignedOut, Revoked, Reused, PasswordChanged, Disabled, Deleted] {
+        use EndingReason::{Deleted, Disabled, Expired, PasswordChanged, Reused, Revoked, SignedOut};
+        for why in [SignedOut, Revoked, Reused, PasswordChanged, Disabled, Deleted, Expired] {
             assert_eq!(EndingReason::from_code(why.code()), why);
         }
     }

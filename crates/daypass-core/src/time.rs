@@ -48,7 +48,7 @@ impl Timestamp {
 }
 
 /// How far back a clock may go and be taken to have stood still.
-const STEADY: i64 = 1000;
+pub(crate) const STEADY: i64 = 1000;
 
 /// The time of a transaction whose clock reads `now` after one at `last`.
 ///

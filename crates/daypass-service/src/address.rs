@@ -30,12 +30,12 @@ impl AddressLimit {
     pub(crate) fn admit(&self, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
         let Ok(paid_at) = self.paid_at.lock() else { return Ok(()) };
         let owed = paid_at.get(&network(address)).map_or(0, |at| at.saturating_sub(now.millis()));
-        // A clock that went back must not make the debt greater than it can be.
-        let wait =
-            owed.min(self.free.saturating_add(FORGIVEN)).saturating_sub(self.free).saturating_add(FORGIVEN);
-        if owed.saturating_add(FORGIVEN) <= self.free {
+        // More than can be owed: the clock has gone back. The next failure is dated anew.
+        let void = owed > self.free.saturating_add(FORGIVEN);
+        if void || owed.saturating_add(FORGIVEN) <= self.free {
             return Ok(());
         }
+        let wait = owed.saturating_sub(self.free).saturating_add(FORGIVEN);
         Err(Duration::from_millis(wait.max(1).unsigned_abs()))
     }
 

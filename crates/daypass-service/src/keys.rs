@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use daypass_core::revocation::FEED_LIFE;
+use daypass_core::time::millis;
 use daypass_core::{Timestamp, TokenKeyId, TokenSecrets};
 use daypass_jwt::{Algorithm, JwkSet, KeySet, SigningKey};
 use daypass_storage::{AddKey, DropKey, KeyPurpose, KeyRecord, Source, Store, StoreError};
@@ -449,10 +450,8 @@ impl KeyKeeper {
             self.ensure(now).await?;
         }
         let aging = if self.shares_secret() { KeyPurpose::RefreshToken } else { KeyPurpose::AccessToken };
-        let age =
-            |key: &KeyRecord| u64::try_from(now.millis_since(key.active_from)).map(Duration::from_millis);
         if let (Some(key), Some(limit)) = (newest(&records, aging), self.policy.rotate_every)
-            && age(key).is_ok_and(|age| age >= limit)
+            && self.is_due(key, limit, now)
         {
             // Somebody else may have been faster, which is as well.
             match self.replace(version, now, Activation::Published).await {
@@ -461,6 +460,14 @@ impl KeyKeeper {
             }
         }
         self.forget_spent(version, records, now).await
+    }
+
+    /// Whether a newest key is to be replaced: it is too old, or so far in the future that a clock
+    /// which has gone back since must have been wrong by more than a key's life.
+    fn is_due(&self, key: &KeyRecord, limit: Duration, now: Timestamp) -> bool {
+        let age = now.millis_since(key.active_from);
+        let (limit, ahead) = (millis(limit), millis(self.policy.publish_ahead));
+        age >= limit || age.saturating_neg() > limit.saturating_add(ahead)
     }
 
     /// Forgets the signing keys whose tokens are all dead. If somebody else changes the keys, the

@@ -12,7 +12,7 @@ use crate::entropy::{self, Entropy};
 use crate::error::ServiceError;
 use crate::passwords::{self, PasswordError, WeakPassword};
 use crate::secret::Secret;
-use crate::sign_in::SignInError;
+use crate::sign_in::{SignInError, TRIES};
 use crate::start::Service;
 
 /// The scope of an administrator.
@@ -138,21 +138,21 @@ impl Service {
         new: Secret,
         source: Source,
     ) -> Result<(), ChangePasswordError> {
-        let user = self.inner.store.user_of(caller.sub()).await?.ok_or(ChangePasswordError::None)?;
-        if user.password.is_none() {
-            return Err(ChangePasswordError::None);
+        // Anew, if the hash was replaced meanwhile: by another password, or by a stronger one of this.
+        for _ in 0..TRIES {
+            let user = self.inner.store.user_of(caller.sub()).await?.ok_or(ChangePasswordError::None)?;
+            let from = user.password.clone().ok_or(ChangePasswordError::None)?;
+            let (right, turn) = self.inner.confirm_password(&user, current.clone()).await?;
+            if !right {
+                return Err(ChangePasswordError::Wrong);
+            }
+            passwords::check(&new)?;
+            let hash = turn.hash(new.clone(), self.inner.entropy.clone()).await?;
+            let change = PasswordChange::New { hash, from: Some(from), keep: Some(caller.session.id) };
+            if self.inner.store.set_password(caller.sub().clone(), change, source.clone()).await? {
+                return Ok(());
+            }
         }
-        let (right, turn) = self.inner.confirm_password(&user, current).await?;
-        if !right {
-            return Err(ChangePasswordError::Wrong);
-        }
-        passwords::check(&new)?;
-        let hash = turn.hash(new, self.inner.entropy.clone()).await?;
-        let change = PasswordChange::New { hash, keep: Some(caller.session.id) };
-        if self.inner.store.set_password(caller.sub().clone(), change, source).await? {
-            Ok(())
-        } else {
-            Err(ChangePasswordError::None)
-        }
+        Err(ChangePasswordError::Wrong)
     }
 }

@@ -249,8 +249,8 @@ fn accepted(rotated: &Rotated) -> Result<(), RefreshError> {
             Refusal::Unknown | Refusal::Ahead | Refusal::WrongClient => Err(RefreshError::Invalid),
             Refusal::ProofRequired => Err(RefreshError::ProofRequired),
             Refusal::Ended(EndingReason::Reused) => refused(RefusedBecause::Reused),
+            Refusal::Ended(EndingReason::Expired) | Refusal::Expired => refused(RefusedBecause::Expired),
             Refusal::Ended(_) => refused(RefusedBecause::Revoked),
-            Refusal::Expired => refused(RefusedBecause::Expired),
             Refusal::Superseded => refused(RefusedBecause::Superseded),
         },
     }
@@ -268,8 +268,8 @@ const fn outcome_of(rotated: &Rotated) -> RefreshOutcome {
             Refusal::Unknown | Refusal::Ahead => RefreshOutcome::unknown,
             Refusal::WrongClient => RefreshOutcome::wrong_client,
             Refusal::ProofRequired => RefreshOutcome::proof_required,
+            Refusal::Ended(EndingReason::Expired) | Refusal::Expired => RefreshOutcome::expired,
             Refusal::Ended(_) => RefreshOutcome::revoked,
-            Refusal::Expired => RefreshOutcome::expired,
             Refusal::Superseded => RefreshOutcome::superseded,
         },
     }

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use daypass_core::{Event, EventKind, NewSession, Origin, Scope, SubjectId};
-use daypass_storage::{Opened, PasswordChange, PasswordUse, Source, StoreError, User, Username};
+use daypass_core::{Event, EventKind, NewSession, Origin, Scope};
+use daypass_storage::{
+    Opened, PasswordChange, PasswordHash, PasswordUse, Source, StoreError, User, Username,
+};
 
 use crate::clients::{ClientError, RegisteredClient};
 use crate::entropy;
@@ -18,6 +20,9 @@ use crate::start::{Inner, Service, Snapshot};
 
 /// How a password is called in `amr` (RFC 8176 section 2).
 const AMR_PASSWORD: &str = "pwd";
+
+/// How often a password is checked, each time because its hash was replaced meanwhile.
+pub(crate) const TRIES: usize = 3;
 
 /// A request to sign in.
 #[derive(Clone, Debug)]
@@ -94,30 +99,47 @@ impl Inner {
     async fn sign_in(&self, request: SignIn) -> Result<Pair, SignInError> {
         let snapshot = self.snapshot.load_full();
         let client = Self::first_party(&snapshot, request.client.as_deref())?;
+        for _ in 0..TRIES {
+            if let Some(pair) = self.try_sign_in(&snapshot, &client, request.clone()).await? {
+                return Ok(pair);
+            }
+        }
+        Err(SignInError::Credentials)
+    }
+
+    /// Signs in, unless the password's hash was replaced while it was checked: by another password,
+    /// or by a stronger hash of this one.
+    async fn try_sign_in(
+        &self,
+        snapshot: &Snapshot,
+        client: &RegisteredClient,
+        request: SignIn,
+    ) -> Result<Option<Pair>, SignInError> {
         let SignIn { username, password, scope, origin, address, .. } = request;
-        let user = self.check_password(&username, password, &client, address, &origin).await?;
+        let user = self.check_password(&username, password, client, address, &origin).await?;
         let allowed = daypass_core::scope::allowed(&client.client.scopes, &user.subject.scope);
         let granted = match scope {
             None => allowed,
             Some(asked) if asked.is_subset_of(&allowed) => asked,
             Some(_) => return Err(SignInError::Scope),
         };
-        self.open_session(&snapshot, &client, user.subject.id, granted, origin).await
+        self.open_session(snapshot, client, user, granted, origin).await
     }
 
-    /// Opens a session for somebody who has been authenticated.
+    /// Opens a session for somebody who has been authenticated; none if the password was replaced
+    /// meanwhile.
     async fn open_session(
         &self,
         snapshot: &Snapshot,
         client: &RegisteredClient,
-        subject: SubjectId,
+        user: User,
         scope: Scope,
         origin: Origin,
-    ) -> Result<Pair, SignInError> {
+    ) -> Result<Option<Pair>, SignInError> {
         let missing = || ServiceError::Key("none that tags".to_owned());
         let new = NewSession {
             random: entropy::bytes(&*self.entropy),
-            subject,
+            subject: user.subject.id,
             client: client.id().clone(),
             scope,
             amr: AMR_PASSWORD.to_owned(),
@@ -126,11 +148,12 @@ impl Inner {
             jkt: None,
             token_key: snapshot.keys.tagger(self.clock.now()).ok_or_else(missing)?,
         };
-        match self.store.open_session(new, origin).await? {
+        match self.store.open_session(new, origin, user.password).await? {
             Opened::Session(session, subject) => {
                 let now = session.rotation.rotated_at;
-                Ok(self.pair(snapshot, (&session, &subject), None, None, now)?)
+                Ok(Some(self.pair(snapshot, (&session, &subject), None, None, now)?))
             }
+            Opened::PasswordChanged => Ok(None),
             Opened::Disabled | Opened::SubjectIsClient => Err(SignInError::Credentials),
         }
     }
@@ -163,8 +186,8 @@ impl Inner {
             self.note_failure(account, address, client, origin).await?;
             return Err(SignInError::Credentials);
         };
-        self.note_success(account, &turn, &user, password).await?;
-        Ok(user)
+        let password = self.note_success(account, &turn, &user, password).await?;
+        Ok(User { password, ..user })
     }
 
     async fn admit(&self, account: [u8; 32], address: Option<IpAddr>) -> Result<(), SignInError> {
@@ -193,22 +216,25 @@ impl Inner {
         self.store.record(event.through(client.id()).from(origin.address.as_deref())).await
     }
 
+    /// Forgets failures, and brings the hash up to date; the hash that is then in place.
     async fn note_success(
         &self,
         account: [u8; 32],
         turn: &Turn,
         user: &User,
         password: Secret,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Option<PasswordHash>, ServiceError> {
         if self.store.guesses(account).await?.failures > 0 {
             self.store.record_password_use(account, PasswordUse::Right).await?;
         }
         if let Some(from) = user.password.clone().filter(passwords::is_outdated) {
             let to = turn.hash(password, self.entropy.clone()).await?;
-            let change = PasswordChange::Rehash { from, to };
-            self.store.set_password(user.subject.id.clone(), change, Source::default()).await?;
+            let change = PasswordChange::Rehash { from, to: to.clone() };
+            if self.store.set_password(user.subject.id.clone(), change, Source::default()).await? {
+                return Ok(Some(to));
+            }
         }
-        Ok(())
+        Ok(user.password.clone())
     }
 
     /// Whether `password` is the subject's, under the same limits as at a sign-in.

@@ -220,7 +220,9 @@ async fn load(config: &ServiceConfig, keeper: &KeyKeeper) -> Result<Snapshot, St
 fn token_policy(config: &ServiceConfig, clients: &Clients) -> Result<TokenPolicy, daypass_jwt::PolicyError> {
     use Algorithm::{ES256, Ed25519, HS256, PS256, RS256};
     let algorithms: Algorithms = [ES256, Ed25519, RS256, PS256, HS256].into_iter().collect();
-    let mut policy = TokenPolicy::builder(&config.issuer, &config.issuer, algorithms).leeway_seconds(0);
+    let mut policy = TokenPolicy::builder(&config.issuer, &config.issuer, algorithms)
+        .leeway_seconds(0)
+        .future_leeway_seconds(300);
     let own = clients.iter().filter_map(|(client, _)| client.audience.as_deref());
     for audience in own.chain(config.audience.as_deref()) {
         policy = policy.also_audience(audience);

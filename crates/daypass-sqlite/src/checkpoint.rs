@@ -72,6 +72,9 @@ pub(crate) fn start(path: &Path, durability: Durability) -> StoreResult<(Gauge, 
         .name("daypass-checkpointer".to_owned())
         .spawn(move || run(&conn, database, &woken, &asked))
         .map_err(unavailable)?;
+    // A process that was killed has left its log behind, and one that never lives long enough to change much would
+    // only ever add to it.
+    let _awake = wake.try_send(());
     Ok((Gauge { changes_then: 0, wake, finish }, thread))
 }
 

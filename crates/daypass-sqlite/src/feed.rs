@@ -31,6 +31,9 @@ const QUIET: &str = "select account from guesses where last <= ?1 order by last 
 /// Wrong passwords older than this say nothing any more.
 const GUESSES_AFTERLIFE: Duration = Duration::from_hours(48);
 
+/// How long an entry stays after it says nothing any more, in case the clock is wrong about that.
+const FEED_AFTERLIFE: Duration = Duration::from_hours(2);
+
 /// Tells verifiers of an ending.
 pub(crate) fn append(tx: &Tx<'_>, entry: &FeedEntry) -> StoreResult<()> {
     let (session, sub, not_before) = match &entry.ending {
@@ -114,7 +117,7 @@ pub(crate) fn prune(tx: &Tx<'_>, events: Duration, limit: usize) -> StoreResult<
     let sessions = usize::try_from(expired.saturating_add(ended)).unwrap_or(usize::MAX);
     let feed = tx.execute(
         "delete from feed where seq in (select seq from feed order by seq limit ?2) and until <= ?1",
-        (tx.now.millis(), limit),
+        (before(FEED_AFTERLIFE), limit),
     )?;
     let events = tx.execute(
         "delete from events where seq in (select seq from events order by seq limit ?2) and at <= ?1",

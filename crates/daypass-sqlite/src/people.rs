@@ -131,9 +131,12 @@ pub(crate) fn set_password(
             let sql = format!("update users set password = ?2 where subject = {subject} and password = ?3");
             Ok(tx.execute(&sql, (sub.as_str(), to.as_phc(), from.as_phc()))? == 1)
         }
-        PasswordChange::New { hash, keep } => {
-            let sql = format!("update users set password = ?2 where subject = {subject}");
-            if tx.execute(&sql, (sub.as_str(), hash.as_phc()))? == 0 {
+        PasswordChange::New { hash, from, keep } => {
+            let sql = format!(
+                "update users set password = ?2 where subject = {subject} and (?3 is null or password = ?3)"
+            );
+            let from = from.as_ref().map(PasswordHash::as_phc);
+            if tx.execute(&sql, (sub.as_str(), hash.as_phc(), from))? == 0 {
                 return Ok(false);
             }
             sessions::end_all(tx, sub, *keep, EndingReason::PasswordChanged, source)?;

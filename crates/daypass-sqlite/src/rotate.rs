@@ -1,8 +1,8 @@
 //! Rotation inside the writer's transaction: read, decide, write what was decided.
 
 use daypass_core::{
-    Decision, EndingReason, Event, EventKind, OnReuse, Policy, Revoked, RotationState, Session, SessionId,
-    Subject, SubjectId, decide,
+    Decision, EndingReason, Event, EventKind, OnReuse, Policy, Refusal, Revoked, RotationState, Session,
+    SessionId, Subject, SubjectId, decide,
 };
 use daypass_storage::{RotateRequest, Rotated, StoreResult};
 
@@ -12,7 +12,10 @@ use crate::{feed, sessions};
 
 /// Rotates one session.
 pub(crate) fn rotate(tx: &Tx<'_>, request: &RotateRequest) -> StoreResult<Rotated> {
-    let row = find(tx.conn, request.session)?;
+    let mut row = find(tx.conn, request.session)?;
+    if let Some((session, _)) = &mut row {
+        tx.redate(&mut session.rotation);
+    }
     let registered = row.as_ref().and_then(|(session, _)| request.clients.get(session.client.as_str()));
     let (client, policy) =
         registered.map_or((None, &Policy::DEFAULT), |(client, policy)| (Some(client), policy));
@@ -50,11 +53,19 @@ fn apply(tx: &Tx<'_>, (session, subject): &mut (Session, Subject), decision: &De
         session.rotation = *state;
         return write_state(tx, session.id, state);
     }
+    if matches!(decision, Decision::Refuse(Refusal::Expired)) && session.expired(tx.now) {
+        // What was told is over stays over, whatever the clock says next. Verifiers need not hear of
+        // it: no access token outlives its session. Not so where it was only idle: after a fail-over
+        // the row may be behind a token that its holder has and that heals it.
+        let why = EndingReason::Expired;
+        session.revoked = Some(Revoked { at: tx.now, why });
+        return sessions::mark_ended_quietly(tx, session.id, why);
+    }
     if let Decision::Reuse { ends } = decision {
         let why = EndingReason::Reused;
         session.revoked = Some(Revoked { at: tx.now, why });
         match ends {
-            OnReuse::Session => sessions::mark_ended(tx, session.id, why)?,
+            OnReuse::Session => sessions::mark_ended(tx, session, why)?,
             OnReuse::Subject => {
                 sessions::mark_ended_quietly(tx, session.id, why)?;
                 subject.cutoff = Some(sessions::cut_off(tx, &subject.id, why)?);

@@ -6,7 +6,7 @@ use daypass_core::{
     Cutoff, Ending, EndingReason, Event, EventKind, FeedEntry, NewSession, Origin, Session, SessionId,
     Subject, SubjectId, Timestamp,
 };
-use daypass_storage::{EndOutcome, Opened, SessionEntry, Source, StoreError, StoreResult};
+use daypass_storage::{EndOutcome, Opened, PasswordHash, SessionEntry, Source, StoreError, StoreResult};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::rows::{SESSION_COLUMNS, SessionKey, get, select_sessions, session_and_subject, store_error};
@@ -18,9 +18,20 @@ use crate::{feed, people, registry, rotate};
 const DRAWS: usize = 64;
 
 /// Opens a session, recording its subject if it is new.
-pub(crate) fn open(tx: &Tx<'_>, new: &NewSession, origin: &Origin) -> StoreResult<Opened> {
+pub(crate) fn open(
+    tx: &Tx<'_>,
+    new: &NewSession,
+    origin: &Origin,
+    proven: Option<&PasswordHash>,
+) -> StoreResult<Opened> {
     if registry::is_client(tx.conn, new.subject.as_str())? {
         return Ok(Opened::SubjectIsClient);
+    }
+    if proven.is_some() {
+        let user = people::by_sub(tx.conn, &new.subject)?;
+        if user.as_ref().and_then(|user| user.password.as_ref()) != proven {
+            return Ok(Opened::PasswordChanged);
+        }
     }
     let (row, subject) = match people::find_subject(tx.conn, &new.subject)? {
         Some(found) => found,
@@ -110,10 +121,11 @@ pub(crate) fn end(
     else {
         return Ok(EndOutcome::NotFound);
     };
-    if !session.lives(&subject, tx.now) {
+    if session.ended(&subject).is_some() {
         return Ok(EndOutcome::AlreadyEnded);
     }
-    mark_ended(tx, id, why)?;
+    // Also where its time seems to be up: the clock may be wrong, and whoever ends it is told that it is over.
+    mark_ended(tx, &session, why)?;
     feed::record(tx, &ended(tx.now, &session.subject, why, source).in_session(id).through(&session.client))?;
     Ok(EndOutcome::Ended)
 }
@@ -129,9 +141,10 @@ pub(crate) fn end_all(
     match except {
         None => cut_off(tx, sub, why).map(|_| ())?,
         Some(kept) => {
-            for entry in list(tx.conn, sub, usize::MAX, tx.now)? {
+            let unended = |session: &Session, subject: &Subject| session.ended(subject).is_none();
+            for entry in listed(tx.conn, sub, usize::MAX, unended)? {
                 if entry.session.id != kept {
-                    mark_ended(tx, entry.session.id, why)?;
+                    mark_ended(tx, &entry.session, why)?;
                 }
             }
         }
@@ -144,7 +157,9 @@ fn ended(now: Timestamp, sub: &SubjectId, why: EndingReason, source: Source) -> 
         EndingReason::SignedOut => EventKind::SignedOut,
         EndingReason::PasswordChanged => EventKind::PasswordChanged,
         EndingReason::Reused => EventKind::Reused,
-        EndingReason::Revoked | EndingReason::Disabled | EndingReason::Deleted => EventKind::Revoked,
+        EndingReason::Revoked | EndingReason::Disabled | EndingReason::Deleted | EndingReason::Expired => {
+            EventKind::Revoked
+        }
     };
     Event { client: source.client, detail: source.detail, ..Event::new(now, kind) }
         .of(sub)
@@ -152,12 +167,16 @@ fn ended(now: Timestamp, sub: &SubjectId, why: EndingReason, source: Source) -> 
 }
 
 /// Marks a session as ended and tells verifiers.
-pub(crate) fn mark_ended(tx: &Tx<'_>, id: SessionId, why: EndingReason) -> StoreResult<()> {
-    mark_ended_quietly(tx, id, why)?;
-    feed::append(tx, &FeedEntry::new(Ending::Session(id), tx.now))
+pub(crate) fn mark_ended(tx: &Tx<'_>, session: &Session, why: EndingReason) -> StoreResult<()> {
+    mark_ended_quietly(tx, session.id, why)?;
+    feed::append(
+        tx,
+        &FeedEntry::new(Ending::Session(session.id), tx.now, tx.latest.max(session.rotation.seen_at)),
+    )
 }
 
-/// Marks a session as ended where a wider entry of the feed covers it.
+/// Marks a session as ended where verifiers need no entry of its own in the feed: a wider one covers
+/// it, or all its access tokens have expired.
 pub(crate) fn mark_ended_quietly(tx: &Tx<'_>, id: SessionId, why: EndingReason) -> StoreResult<()> {
     let sql = "update sessions set revoked_at = ?2, revoked_why = ?3 where key = ?1 and revoked_at is null";
     tx.execute(sql, (SessionKey::of(id).key, tx.now.millis(), why.code()))?;
@@ -180,7 +199,7 @@ pub(crate) fn cut_off(tx: &Tx<'_>, sub: &SubjectId, why: EndingReason) -> StoreR
     let reused_before = cutoff.reused_before.map(Timestamp::millis);
     tx.execute(sql, (sub.as_str(), cutoff.not_before.millis(), why.code(), reused_before))?;
     let ending = Ending::Subject { sub: sub.clone(), not_before: cutoff.not_before };
-    feed::append(tx, &FeedEntry::new(ending, tx.now))?;
+    feed::append(tx, &FeedEntry::new(ending, tx.now, tx.latest))?;
     Ok(cutoff)
 }
 
@@ -199,6 +218,16 @@ pub(crate) fn list(
     limit: usize,
     now: Timestamp,
 ) -> StoreResult<Vec<SessionEntry>> {
+    listed(conn, sub, limit, |session, subject| session.lives(subject, now))
+}
+
+/// A subject's sessions that were not ended by themselves and that `wanted` takes, newest first.
+fn listed(
+    conn: &Connection,
+    sub: &SubjectId,
+    limit: usize,
+    wanted: impl Fn(&Session, &Subject) -> bool,
+) -> StoreResult<Vec<SessionEntry>> {
     let sql = select_sessions!(
         ", o.label, o.user_agent, o.address",
         "left join origins o on o.session = s.key where u.sub = ?1 and s.revoked_at is null \
@@ -213,7 +242,7 @@ pub(crate) fn list(
         && let Some(row) = rows.next().map_err(store_error)?
     {
         let (session, subject) = session_and_subject(row)?;
-        if session.lives(&subject, now) {
+        if wanted(&session, &subject) {
             let origin = Origin {
                 label: get(row, SESSION_COLUMNS)?,
                 user_agent: get(row, SESSION_COLUMNS + 1)?,

@@ -13,8 +13,8 @@ use daypass_core::{
 };
 use daypass_storage::{
     AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
-    PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError, StoreResult,
-    SubjectChange, User, Username, Versions,
+    PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError,
+    StoreResult, SubjectChange, User, Username, Versions,
 };
 
 use crate::readers::Readers;
@@ -102,7 +102,7 @@ impl SqliteStore {
             observer,
             batch: options.batch.max(1),
             gauge,
-            last: Timestamp::from_millis(i64::MIN),
+            time: writer::Timeline::START,
             failed: Arc::default(),
         };
         let (writer, thread) = writer::start(thread, options.queue.max(1))
@@ -166,8 +166,13 @@ impl Store for SqliteStore {
         self.writer()?.rotate(request).await
     }
 
-    async fn open_session(&self, new: NewSession, origin: Origin) -> StoreResult<Opened> {
-        self.write(move |tx| sessions::open(tx, &new, &origin)).await
+    async fn open_session(
+        &self,
+        new: NewSession,
+        origin: Origin,
+        proven: Option<PasswordHash>,
+    ) -> StoreResult<Opened> {
+        self.write(move |tx| sessions::open(tx, &new, &origin, proven.as_ref())).await
     }
 
     async fn session(&self, id: SessionId) -> StoreResult<Option<(Session, Subject)>> {

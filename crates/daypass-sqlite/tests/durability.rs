@@ -101,7 +101,7 @@ fn new_session(subject: &str, number: u64) -> NewSession {
 }
 
 async fn sign_in(store: &SqliteStore, new: NewSession) -> SessionId {
-    match store.open_session(new, Origin::default()).await.unwrap() {
+    match store.open_session(new, Origin::default(), None).await.unwrap() {
         Opened::Session(session, _) => session.id,
         refused => panic!("no session was opened: {refused:?}"),
     }

@@ -59,7 +59,7 @@ async fn a_millisecond_without_a_free_key_is_refused() {
         jkt: None,
         token_key: TokenKeyId(0),
     };
-    store.open_session(new([0; 10]), Origin::default()).await.unwrap();
+    store.open_session(new([0; 10]), Origin::default(), None).await.unwrap();
     let beside = rusqlite::Connection::open(SqliteStore::path(folder.path())).unwrap();
     let taken = beside
         .execute(
@@ -71,9 +71,9 @@ async fn a_millisecond_without_a_free_key_is_refused() {
         )
         .unwrap();
     assert_eq!(taken, 32_767);
-    let refused = store.open_session(new([1; 10]), Origin::default()).await;
+    let refused = store.open_session(new([1; 10]), Origin::default(), None).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     clock.step(1_000);
-    store.open_session(new([1; 10]), Origin::default()).await.unwrap();
+    store.open_session(new([1; 10]), Origin::default(), None).await.unwrap();
     store.check().await.unwrap();
 }

@@ -43,8 +43,15 @@ pub trait Store: Send + Sync + 'static {
     /// of this session or subject overlaps.
     async fn rotate(&self, request: RotateRequest) -> StoreResult<Rotated>;
 
-    /// Opens a session for a subject, which is recorded if it is new.
-    async fn open_session(&self, new: NewSession, origin: Origin) -> StoreResult<Opened>;
+    /// Opens a session for a subject, which is recorded if it is new. With `proven`, the hash that a
+    /// password was checked against, only while that is the person's: a sign-in that is overtaken by
+    /// a new password is not left over from the old one.
+    async fn open_session(
+        &self,
+        new: NewSession,
+        origin: Origin,
+        proven: Option<PasswordHash>,
+    ) -> StoreResult<Opened>;
 
     /// A session with its subject, as last committed.
     async fn session(&self, id: SessionId) -> StoreResult<Option<(Session, Subject)>>;

@@ -44,6 +44,8 @@ pub enum Opened {
     Disabled,
     /// The name belongs to a client: a person can never be mistaken for one.
     SubjectIsClient,
+    /// The password hash that the sign-in was checked against is not the one in place any more.
+    PasswordChanged,
 }
 
 /// A session as its owner sees it.
@@ -181,6 +183,9 @@ pub enum PasswordChange {
     New {
         /// The new hash.
         hash: PasswordHash,
+        /// The hash to replace, where somebody had to know the password behind it: of two changes at
+        /// once, the second has to know the first one's.
+        from: Option<PasswordHash>,
         /// The session that goes on.
         keep: Option<SessionId>,
     },

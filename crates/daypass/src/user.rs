@@ -174,7 +174,7 @@ async fn set_password(
     let store = open::plain_store(config)?;
     let user = find(&*store, name).await?;
     let hash = checked_hash(&password(stdin)?, &SystemEntropy)?;
-    let change = PasswordChange::New { hash, keep: None };
+    let change = PasswordChange::New { hash, from: None, keep: None };
     if !store.set_password(user.subject.id, change, Source::command_line()).await? {
         return Err(format!("{name} was removed meanwhile").into());
     }

@@ -9,6 +9,7 @@
 mod combinations;
 mod precedence;
 mod scene;
+mod vectors;
 
 use scene::{OTHER_KEY, OWN_KEY, Scene};
 
@@ -31,12 +32,12 @@ fn lines(scenes: impl IntoIterator<Item = Scene>) -> String {
     scenes.into_iter().map(|scene| scene.line()).collect::<Vec<_>>().join("\n")
 }
 
-#[test]
-fn cases_1_to_3_whose_session_it_is() {
+/// Cases 1 to 3.
+fn whose_session() -> Vec<Scene> {
     let current = || Scene::new(100, 100);
     let confidential = |s: Scene| s.client("client confidential", |c| c.kind = ClientKind::Confidential);
     let third_party = |s: Scene| s.client("client not first-party", |c| c.first_party = false);
-    insta::assert_snapshot!(lines([
+    vec![
         current().lost_row(),
         current().lost_row().by("web"),
         current(),
@@ -55,11 +56,16 @@ fn cases_1_to_3_whose_session_it_is() {
         current().bound().proof(Proof::Bad),
         current().bound().proof(Proof::Good(OTHER_KEY)),
         current().bound().proof(Proof::Good(OWN_KEY)),
-    ]));
+    ]
 }
 
 #[test]
-fn case_4_what_has_ended() {
+fn cases_1_to_3_whose_session_it_is() {
+    insta::assert_snapshot!(lines(whose_session()));
+}
+
+/// Case 4.
+fn ended() -> Vec<Scene> {
     use EndingReason::{Disabled, PasswordChanged, Reused, Revoked, SignedOut};
     let current = || Scene::new(100, 100);
     let mut scenes = Vec::new();
@@ -83,11 +89,16 @@ fn case_4_what_has_ended() {
     for g in [94, 99, 101, 117] {
         scenes.push(Scene::new(100, g).revoked(Reused));
     }
-    insta::assert_snapshot!(lines(scenes));
+    scenes
 }
 
 #[test]
-fn case_5_what_has_expired() {
+fn case_4_what_has_ended() {
+    insta::assert_snapshot!(lines(ended()));
+}
+
+/// Case 5.
+fn expired() -> Vec<Scene> {
     let mut scenes = Vec::new();
     for g in [94, 99, 100, 101, 116, 117] {
         scenes.extend([1, 0, -1].map(|offset| Scene::new(100, g).expires_in(offset)));
@@ -100,11 +111,16 @@ fn case_5_what_has_expired() {
     scenes.extend([0, 1].map(|ago| Scene::new(100, 100).idle(0, ago)));
     scenes.push(Scene::new(100, 99).sends_own(99, 96).idle(5000, 5000));
     scenes.push(Scene::new(100, 99).sends_own(99, 96).idle(5000, 5001));
-    insta::assert_snapshot!(lines(scenes));
+    scenes
 }
 
 #[test]
-fn cases_6_and_7_the_current_token() {
+fn case_5_what_has_expired() {
+    insta::assert_snapshot!(lines(expired()));
+}
+
+/// Cases 6 and 7.
+fn current() -> Vec<Scene> {
     let current = || Scene::new(100, 100);
     let mut scenes = vec![
         current(),
@@ -131,11 +147,16 @@ fn cases_6_and_7_the_current_token() {
         scenes.push(Scene::new(c, c).sends_own(c, 0));
         scenes.push(Scene::new(c, c));
     }
-    insta::assert_snapshot!(lines(scenes));
+    scenes
 }
 
 #[test]
-fn cases_8_to_12_a_used_token_past_the_grace() {
+fn cases_6_and_7_the_current_token() {
+    insta::assert_snapshot!(lines(current()));
+}
+
+/// Cases 8, 11 and 12.
+fn used() -> Vec<Scene> {
     let mut scenes = Vec::new();
     for g in (94..100).rev() {
         let used = || Scene::new(100, g);
@@ -168,11 +189,16 @@ fn cases_8_to_12_a_used_token_past_the_grace() {
         }
         scenes.extend([OnReuse::Subject, OnReuse::Session].map(|ends| used().on_reuse(ends)));
     }
-    insta::assert_snapshot!(lines(scenes));
+    scenes
 }
 
 #[test]
-fn case_8_has_no_time_limit_and_early_generations_have_fewer_ids() {
+fn cases_8_to_12_a_used_token_past_the_grace() {
+    insta::assert_snapshot!(lines(used()));
+}
+
+/// Case 8 at any time.
+fn long_used() -> Vec<Scene> {
     let mut scenes = Vec::new();
     for after in [-1_000_000, -1, 0, 10_000, 10_001, i64::from(i32::MAX)] {
         scenes.push(Scene::new(100, 99).sends_own(99, 99).grace(10_000, after));
@@ -182,11 +208,16 @@ fn case_8_has_no_time_limit_and_early_generations_have_fewer_ids() {
         scenes.push(Scene::new(c, 0).sends_own(c - 1, 0));
         scenes.push(Scene::new(c, 0).sends_own(0, 0));
     }
-    insta::assert_snapshot!(lines(scenes));
+    scenes
 }
 
 #[test]
-fn cases_9_and_10_a_used_token_without_ids() {
+fn case_8_has_no_time_limit_and_early_generations_have_fewer_ids() {
+    insta::assert_snapshot!(lines(long_used()));
+}
+
+/// Cases 9 and 10.
+fn used_without_ids() -> Vec<Scene> {
     let mut scenes = Vec::new();
     let boundaries = [-60_000, -1, 0, 1, 9_999, 10_000, 10_001];
     for after in boundaries {
@@ -217,25 +248,30 @@ fn cases_9_and_10_a_used_token_without_ids() {
         scenes.push(key(Scene::new(100, 98).remembers("----")).grace(10_000, 0));
         scenes.push(key(Scene::new(100, 98).remembers("-O--")).grace(10_000, 0));
     }
-    insta::assert_snapshot!(lines(scenes));
+    scenes
 }
 
 #[test]
-fn case_10_counts_generations_running() {
+fn cases_9_and_10_a_used_token_without_ids() {
+    insta::assert_snapshot!(lines(used_without_ids()));
+}
+
+/// Case 10, generation after generation.
+fn grace_running() -> Vec<Scene> {
     let mut told = Vec::new();
-    let generation = |told: &mut Vec<String>, state: Option<Scene>, repeats: usize| -> Scene {
+    let generation = |told: &mut Vec<Scene>, state: Option<Scene>, repeats: usize| -> Scene {
         let (c, run) = state.map_or((100, (0, false)), |scene| {
             let rotation = scene.session.rotation;
             (rotation.generation.0, (rotation.grace_run, rotation.grace_used))
         });
         let mut scene = Scene::new(c, c).remembers("----").grace_run(run.0, run.1);
-        told.push(scene.line());
+        told.push(scene.clone());
         scene.apply();
         for _ in 0..repeats {
             let rotation = scene.session.rotation;
             let next = Scene::new(c + 1, c).remembers("----").grace(10_000, 10);
             scene = next.grace_run(rotation.grace_run, rotation.grace_used);
-            told.push(scene.line());
+            told.push(scene.clone());
             scene.apply();
         }
         scene
@@ -245,18 +281,23 @@ fn case_10_counts_generations_running() {
         scene = Some(generation(&mut told, scene, repeats));
     }
     let full = |used| Scene::new(100, 99).remembers("----").grace(10_000, 0).grace_run(255, used);
-    told.extend([full(false).line(), full(true).line()]);
+    told.extend([full(false), full(true)]);
     // Repeats by ids or proof leave the count alone; healing begins anew.
-    told.push(Scene::new(100, 99).sends_own(99, 99).grace_run(2, false).line());
-    told.push(Scene::new(100, 99).sends_own(99, 99).grace_run(2, true).line());
+    told.push(Scene::new(100, 99).sends_own(99, 99).grace_run(2, false));
+    told.push(Scene::new(100, 99).sends_own(99, 99).grace_run(2, true));
     let dpop = Scene::new(100, 99).remembers("----").bound().proof(Proof::Good(OWN_KEY));
-    told.push(dpop.grace_run(2, false).line());
-    told.push(Scene::new(100, 101).grace_run(2, true).line());
-    insta::assert_snapshot!(told.join("\n"));
+    told.push(dpop.grace_run(2, false));
+    told.push(Scene::new(100, 101).grace_run(2, true));
+    told
 }
 
 #[test]
-fn cases_13_and_14_a_token_ahead_of_its_session() {
+fn case_10_counts_generations_running() {
+    insta::assert_snapshot!(lines(grace_running()));
+}
+
+/// Cases 13 and 14.
+fn ahead() -> Vec<Scene> {
     let mut scenes = Vec::new();
     for g in 101..=118 {
         scenes.push(Scene::new(100, g).sends_own(g, g - 3));
@@ -277,13 +318,18 @@ fn cases_13_and_14_a_token_ahead_of_its_session() {
     for (c, g) in [(0, 1), (0, 4), (0, 16), (0, 17), (0, u32::MAX), (1, 4), (3, 4)] {
         scenes.push(Scene::new(c, g).sends_own(g, g.saturating_sub(3)));
     }
-    insta::assert_snapshot!(lines(scenes));
+    scenes
 }
 
 #[test]
-fn the_last_generation_has_no_successor() {
+fn cases_13_and_14_a_token_ahead_of_its_session() {
+    insta::assert_snapshot!(lines(ahead()));
+}
+
+/// The end of counting.
+fn last_generation() -> Vec<Scene> {
     const LAST: u32 = u32::MAX;
-    insta::assert_snapshot!(lines([
+    vec![
         Scene::new(LAST - 1, LAST - 1).sends_own(LAST - 1, LAST - 4),
         Scene::new(LAST, LAST).sends_own(LAST, LAST - 3),
         Scene::new(LAST, LAST),
@@ -294,5 +340,10 @@ fn the_last_generation_has_no_successor() {
         Scene::new(LAST, LAST - 4).sends_own(LAST - 1, LAST - 4),
         Scene::new(LAST, LAST - 4).sends_own(LAST - 4, LAST - 4),
         Scene::new(LAST, 0).sends_own(0, 0),
-    ]));
+    ]
+}
+
+#[test]
+fn the_last_generation_has_no_successor() {
+    insta::assert_snapshot!(lines(last_generation()));
 }

@@ -14,8 +14,8 @@ use daypass_service::core::{
 };
 use daypass_service::storage::{
     AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
-    PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError, StoreResult,
-    SubjectChange, User, Username, Versions,
+    PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError,
+    StoreResult, SubjectChange, User, Username, Versions,
 };
 
 /// A clock that stands still unless it is moved.
@@ -99,7 +99,7 @@ macro_rules! delegate {
 
 delegate! {
     fn rotate(request: RotateRequest) -> Rotated;
-    fn open_session(new: NewSession, origin: Origin) -> Opened;
+    fn open_session(new: NewSession, origin: Origin, proven: Option<PasswordHash>) -> Opened;
     fn session(id: SessionId) -> Option<(Session, Subject)>;
     fn sessions_of(sub: &SubjectId, limit: usize) -> Vec<SessionEntry>;
     fn end_session(id: SessionId, owner: Option<SubjectId>, why: EndingReason, source: Source) -> EndOutcome;

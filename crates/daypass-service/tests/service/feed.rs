@@ -93,7 +93,7 @@ async fn entries_that_matter_no_more_are_forgotten_and_sessions_long_past_their_
     let world = World::with(|config| config.policy.session = Some(Duration::from_hours(1))).await;
     world.person("ada").await;
     sign_in_and_out(&world).await;
-    world.later(Duration::from_mins(64));
+    world.later(Duration::from_mins(64 + 120));
     world.tidied().await;
     assert_eq!(world.service.feed(None, 10).await.unwrap().entries.len(), 1);
     world.later(Duration::from_mins(1));

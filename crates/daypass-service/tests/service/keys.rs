@@ -130,6 +130,28 @@ async fn a_key_is_replaced_at_its_age() {
     assert_eq!(Jwks::fetch(&never).0.len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_made_by_a_clock_years_ahead_does_not_stop_the_replacing() {
+    let day = Duration::from_hours(24);
+    let world = World::with(|config| config.keys.rotate_every = Some(day)).await;
+    let machine = machine(&world).await;
+    let old = kid(&token(&world, &machine));
+    world.later(3650 * day);
+    world.rotate_keys(Activation::Published).await;
+    world.clock.set_back(3650 * day);
+    world.tidied().await;
+    world.tidied().await;
+    assert_eq!(Jwks::fetch(&world).0.len(), 3, "replaced once, not at each look");
+    assert_eq!(kid(&token(&world, &machine)), old);
+    world.later(Duration::from_mins(10));
+    let new = kid(&token(&world, &machine));
+    assert_ne!(new, old);
+    world.later(day);
+    world.tidied().await;
+    world.later(Duration::from_mins(10));
+    assert_ne!(kid(&token(&world, &machine)), new);
+}
+
 #[tokio::test]
 async fn the_wrong_master_key_is_told_as_such() {
     let world = World::new().await;

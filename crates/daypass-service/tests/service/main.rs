@@ -23,6 +23,7 @@ mod theft;
 mod without_storage;
 
 mod ending;
+mod overtaken;
 mod passwords;
 
 mod clients;
@@ -34,6 +35,8 @@ mod keys;
 mod lagging_verifier;
 mod tag_secrets;
 mod two_services;
+
+mod clock_jumps;
 
 mod feed;
 mod metrics;

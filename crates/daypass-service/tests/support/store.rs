@@ -13,8 +13,8 @@ use daypass_service::core::{
 };
 use daypass_service::storage::{
     AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
-    PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError, StoreResult,
-    SubjectChange, User, Username, Versions,
+    PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError,
+    StoreResult, SubjectChange, User, Username, Versions,
 };
 use tokio::sync::Semaphore;
 
@@ -34,10 +34,30 @@ pub(crate) async fn watched<T>(flow: impl Future<Output = T>) -> (T, Vec<&'stati
     (answer, calls)
 }
 
+/// A call that is held back.
+pub(crate) struct Held {
+    came: Semaphore,
+    go: Semaphore,
+}
+
+impl Held {
+    /// Waits until the call has come.
+    pub(crate) async fn came(&self) {
+        let _came = self.came.acquire().await;
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.go.add_permits(1);
+    }
+}
+
 pub(crate) struct Watched {
     inner: Arc<dyn Store>,
     counts: Mutex<HashMap<&'static str, usize>>,
     failing: AtomicBool,
+    /// Methods whose next call is held back.
+    held: Mutex<HashMap<&'static str, Arc<Held>>>,
     /// How many callers may go on to look up a user.
     pub(crate) gate: Semaphore,
     at_gate: AtomicUsize,
@@ -50,6 +70,7 @@ impl Watched {
             inner,
             counts: Mutex::default(),
             failing: AtomicBool::new(false),
+            held: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             at_gate: AtomicUsize::new(0),
             most_at_gate: AtomicUsize::new(0),
@@ -64,6 +85,21 @@ impl Watched {
     /// From now on every call fails, or none does.
     pub(crate) fn fail(&self, failing: bool) {
         self.failing.store(failing, Ordering::SeqCst);
+    }
+
+    /// Holds the next call of a method back, before it reaches the store.
+    pub(crate) fn hold(&self, method: &'static str) -> Arc<Held> {
+        let held = Arc::new(Held { came: Semaphore::new(0), go: Semaphore::new(0) });
+        self.held.lock().unwrap().insert(method, Arc::clone(&held));
+        held
+    }
+
+    async fn wait_if_held(&self, method: &'static str) {
+        let held = self.held.lock().unwrap().remove(method);
+        if let Some(held) = held {
+            held.came.add_permits(1);
+            let _let_go = held.go.acquire().await;
+        }
     }
 
     /// How many look up a user at this moment, and how many did at once at most.
@@ -108,6 +144,7 @@ macro_rules! delegate {
                     if stringify!($name) == "user" {
                         self.pass_gate().await;
                     }
+                    self.wait_if_held(stringify!($name)).await;
                     let answer = self.inner.$name($($arg),*).await;
                     *self.counts.lock().unwrap().entry(stringify!($name)).or_default() += 1;
                     answer
@@ -123,7 +160,7 @@ macro_rules! delegate {
 
 delegate! {
     fn rotate(request: RotateRequest) -> Rotated;
-    fn open_session(new: NewSession, origin: Origin) -> Opened;
+    fn open_session(new: NewSession, origin: Origin, proven: Option<PasswordHash>) -> Opened;
     fn session(id: SessionId) -> Option<(Session, Subject)>;
     fn sessions_of(sub: &SubjectId, limit: usize) -> Vec<SessionEntry>;
     fn end_session(id: SessionId, owner: Option<SubjectId>, why: EndingReason, source: Source) -> EndOutcome;

@@ -94,7 +94,7 @@ pub async fn entries_go_when_they_say_nothing_any_more(harness: impl Harness) {
     let cursor = stage.store.feed(None, 10).await.unwrap().cursor;
     stage.clock.step(1_000);
     let second = end_one(&stage).await;
-    stage.clock.step(daypass_core::time::millis(FEED_LIFE) - 1_001);
+    stage.clock.step(daypass_core::time::millis(FEED_LIFE + Duration::from_hours(2)) - 1_001);
     assert_eq!(stage.store.prune(FOREVER, 100).await.unwrap(), Pruned::default());
     stage.clock.step(1);
     assert_eq!(stage.store.prune(FOREVER, 100).await.unwrap().feed, 1);
@@ -146,7 +146,7 @@ pub async fn events_tell_of_acts_and_nothing_else(harness: impl Harness) {
     let session = stage.sign_in("sam").await;
     stage.store.end_session(session.id, None, EndingReason::SignedOut, from_test()).await.unwrap();
     stage.store.change_subject(sub("sam"), SubjectChange::default(), from_test()).await.unwrap();
-    let change = PasswordChange::New { hash: hash("second"), keep: None };
+    let change = PasswordChange::New { hash: hash("second"), from: None, keep: None };
     stage.store.set_password(sub("sam"), change, from_test()).await.unwrap();
     stage.store.end_sessions_of(sub("sam"), None, EndingReason::Revoked, from_test()).await.unwrap();
     let events = stage.events().await;

@@ -23,6 +23,8 @@ pub mod endings;
 
 pub mod races;
 
+pub mod histories;
+
 pub mod sessions;
 
 pub mod people;
@@ -105,6 +107,14 @@ macro_rules! contract_tests {
                 reuse_on_another_session
                 sign_ins_beside_revocations
             }
+            histories {
+                every_two_changes_at_once
+                every_three_changes_at_once
+                renewals_and_thefts
+                endings_and_renewals
+                endings_and_renewals_as_time_passes
+                endings_and_renewals_through_two_openings
+            }
             sessions {
                 every_field_comes_back
                 the_list_is_newest_first_and_of_the_living
@@ -122,6 +132,8 @@ macro_rules! contract_tests {
                 changed_claims_are_in_the_next_rotation
                 disabling_ends_and_enabling_revives_nothing
                 a_new_password_ends_the_other_sessions
+                a_new_password_replaces_the_one_that_was_proven
+                a_sign_in_by_a_password_is_overtaken_by_a_new_one
                 a_rehash_ends_nothing_and_replaces_only_what_it_saw
                 wrong_passwords_are_counted_until_a_right_one
             }
@@ -170,6 +182,7 @@ mod tests {
             ("recovery", include_str!("recovery.rs")),
             ("endings", include_str!("endings.rs")),
             ("races", include_str!("races.rs")),
+            ("histories", include_str!("histories.rs")),
             ("sessions", include_str!("sessions.rs")),
             ("people", include_str!("people.rs")),
             ("registry", include_str!("registry.rs")),

@@ -101,7 +101,7 @@ pub async fn a_name_is_a_persons_or_a_clients(harness: impl Harness) {
             AddUser::SubjectTaken
         );
         let new = NewSession { subject: sub(subject), ..stage.new_session("x", BUILT_IN) };
-        let opened = stage.store.open_session(new, Origin::default()).await.unwrap();
+        let opened = stage.store.open_session(new, Origin::default(), None).await.unwrap();
         assert!(matches!(opened, Opened::SubjectIsClient), "{opened:?}");
     }
     for client in ["sam", "visitor"] {
@@ -149,7 +149,7 @@ pub async fn disabling_ends_and_enabling_revives_nothing(harness: impl Harness) 
         assert!(stage.store.change_subject(sub("sam"), change, from_test()).await.unwrap());
     };
     let sign_in = async || {
-        stage.store.open_session(stage.new_session("sam", BUILT_IN), Origin::default()).await.unwrap()
+        stage.store.open_session(stage.new_session("sam", BUILT_IN), Origin::default(), None).await.unwrap()
     };
     let over = Err(Refusal::Ended(EndingReason::Disabled));
     disable(true).await;
@@ -171,7 +171,7 @@ pub async fn a_new_password_ends_the_other_sessions(harness: impl Harness) {
     stage.add_person("sam").await;
     let (kept, other) = (stage.sign_in("sam").await, stage.sign_in("sam").await);
     let set = async |whose: &str, to: &str, keep| {
-        let change = PasswordChange::New { hash: hash(to), keep };
+        let change = PasswordChange::New { hash: hash(to), from: None, keep };
         stage.store.set_password(sub(whose), change, from_test()).await.unwrap()
     };
     let over = Err(Refusal::Ended(EndingReason::PasswordChanged));
@@ -188,6 +188,38 @@ pub async fn a_new_password_ends_the_other_sessions(harness: impl Harness) {
     assert!(!set("visitor", "x", None).await, "a subject without a name has no password");
     let changes = stage.kinds().await.into_iter().filter(|kind| *kind == EventKind::PasswordChanged).count();
     assert_eq!(changes, 2);
+}
+
+/// Whoever has to know the password has to know the one that is in place when the change is made.
+pub async fn a_new_password_replaces_the_one_that_was_proven(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    stage.add_person("sam").await;
+    let (owner, thief) = (stage.sign_in("sam").await, stage.sign_in("sam").await);
+    let change = async |from: &str, to: &str, keep| {
+        let change = PasswordChange::New { hash: hash(to), from: Some(hash(from)), keep: Some(keep) };
+        stage.store.set_password(sub("sam"), change, from_test()).await.unwrap()
+    };
+    assert!(change("first", "second", owner.id).await);
+    assert!(!change("first", "third", thief.id).await);
+    assert_eq!(stage.store.user(&name("sam")).await.unwrap().unwrap().password, Some(hash("second")));
+    assert_eq!(stage.renew(&owner, 0).await, Ok(1));
+}
+
+/// Nobody is signed in by a password that was replaced meanwhile.
+pub async fn a_sign_in_by_a_password_is_overtaken_by_a_new_one(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    stage.add_person("sam").await;
+    let sign_in = async |whose: &str, password: &str| {
+        let new = stage.new_session(whose, BUILT_IN);
+        stage.store.open_session(new, Origin::default(), Some(hash(password))).await.unwrap()
+    };
+    assert!(matches!(sign_in("sam", "first").await, Opened::Session(..)));
+    let change = PasswordChange::New { hash: hash("second"), from: None, keep: None };
+    assert!(stage.store.set_password(sub("sam"), change, from_test()).await.unwrap());
+    assert!(matches!(sign_in("sam", "first").await, Opened::PasswordChanged));
+    assert!(matches!(sign_in("sam", "second").await, Opened::Session(..)));
+    let visitor = sign_in("visitor", "first").await;
+    assert!(matches!(visitor, Opened::PasswordChanged), "who has no name has no password");
 }
 
 /// The same password under other parameters: only if nobody was faster.

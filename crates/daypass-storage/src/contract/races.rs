@@ -117,7 +117,7 @@ pub async fn changing_the_password(harness: impl Harness) {
     let kept = stage.sign_in("sam").await;
     let sessions = eight_sessions(&stage, BUILT_IN).await;
     race(&stage, &sessions, EndingReason::PasswordChanged, async {
-        let change = PasswordChange::New { hash: hash("second"), keep: Some(kept.id) };
+        let change = PasswordChange::New { hash: hash("second"), from: None, keep: Some(kept.id) };
         assert!(stage.store.set_password(sub("sam"), change, from_test()).await.unwrap());
     })
     .await;

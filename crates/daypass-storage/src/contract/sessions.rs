@@ -87,7 +87,7 @@ pub async fn the_list_holds_where_each_was_opened(harness: impl Harness) {
     ];
     for origin in &origins {
         let opened =
-            stage.store.open_session(stage.new_session("sam", BUILT_IN), origin.clone()).await.unwrap();
+            stage.store.open_session(stage.new_session("sam", BUILT_IN), origin.clone(), None).await.unwrap();
         assert!(matches!(opened, Opened::Session(..)));
         stage.clock.step(1);
     }

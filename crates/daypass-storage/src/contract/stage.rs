@@ -111,7 +111,7 @@ impl Stage {
     }
 
     pub(super) async fn open(&self, new: NewSession) -> Session {
-        match self.store.open_session(new, Origin::default()).await.unwrap() {
+        match self.store.open_session(new, Origin::default(), None).await.unwrap() {
             Opened::Session(session, _) => session,
             refused => panic!("no session was opened: {refused:?}"),
         }

@@ -37,32 +37,41 @@ fn requests() -> [(&'static str, Scene); 8] {
     ]
 }
 
-#[test]
-fn the_first_case_that_fits_answers() {
-    let mut told = Vec::new();
+/// Requests that two cases fit, or one of the later ones alone, and what fits.
+pub(super) fn contests() -> Vec<(String, Scene)> {
+    let mut contests = Vec::new();
     let circumstances = circumstances();
     for (at, (first, make)) in circumstances.iter().enumerate() {
         for (second, also) in &circumstances[at + 1..] {
-            told.push(format!("{first} before {second}: {}", make(also(Scene::new(100, 100))).line()));
+            contests.push((format!("{first} before {second}"), make(also(Scene::new(100, 100)))));
         }
         for (second, request) in requests() {
-            told.push(format!("{first} before {second}: {}", make(request).line()));
+            contests.push((format!("{first} before {second}"), make(request)));
         }
     }
-    for (case, request) in requests() {
-        told.push(format!("{case} alone: {}", request.line()));
-    }
-    insta::assert_snapshot!(told.join("\n"));
+    contests.extend(requests().map(|(case, request)| (format!("{case} alone"), request)));
+    contests
 }
 
-#[test]
-fn among_used_tokens_too() {
-    insta::assert_snapshot!(lines([
+/// The same among used tokens.
+pub(super) fn used_contests() -> Vec<Scene> {
+    vec![
         // 8 before 11, and before 12.
         Scene::new(100, 96).sends_own(99, 96),
         // 9 before 10, which would count.
         Scene::new(100, 99).remembers("----").bound().proof(Proof::Good(OWN_KEY)).grace(10_000, 0),
         // 11 before 12.
         Scene::new(100, 96).remembers("XXXO").sends_own(99, 96),
-    ]));
+    ]
+}
+
+#[test]
+fn the_first_case_that_fits_answers() {
+    let told = contests().into_iter().map(|(fits, scene)| format!("{fits}: {}", scene.line()));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn among_used_tokens_too() {
+    insta::assert_snapshot!(lines(used_contests()));
 }

@@ -26,28 +26,34 @@ pub(super) const OWN_KEY: Thumbprint = Thumbprint([1; 32]);
 pub(super) const OTHER_KEY: Thumbprint = Thumbprint([2; 32]);
 
 /// The attempt id that `who` made for the rotation of generation `of`.
-pub(super) fn id(who: char, of: u32) -> AttemptDigest {
-    let mut digest = [u8::try_from(who).unwrap(); 16];
-    digest[12..].copy_from_slice(&of.to_be_bytes());
-    AttemptDigest(digest)
+pub(super) fn id(who: char, of: u32) -> String {
+    let who = if who == 'O' { "holder" } else { "somebody-else" };
+    format!("{who}.attempt-id.of-generation-{of}")
+}
+
+fn digest(who: char, of: u32) -> AttemptDigest {
+    AttemptDigest::of(&id(who, of))
 }
 
 /// Whose an id is: `O` the holder's, `X` somebody else's, `-` nobody's, `?` for another generation.
 fn whose(digest: Option<AttemptDigest>, of: Option<u32>) -> char {
     let Some(digest) = digest else { return '-' };
-    ['O', 'X'].into_iter().find(|who| of.is_some_and(|of| id(*who, of) == digest)).unwrap_or('?')
+    let made = |who: &char| of.is_some_and(|of| AttemptDigest::of(&id(*who, of)) == digest);
+    ['O', 'X'].into_iter().find(made).unwrap_or('?')
 }
 
 /// One request and the state that it meets.
 #[derive(Clone)]
 pub(super) struct Scene {
-    row: bool,
+    pub(super) row: bool,
     pub(super) session: Session,
     pub(super) subject: Subject,
     pub(super) client: Option<Client>,
     pub(super) presented: Presented,
     pub(super) policy: Policy,
-    now: Timestamp,
+    /// The attempt ids as they come.
+    pub(super) header: Option<String>,
+    pub(super) now: Timestamp,
     ids: String,
     notes: String,
 }
@@ -88,6 +94,7 @@ impl Scene {
             client: Some(client),
             presented,
             policy: Policy::DEFAULT,
+            header: None,
             now: Timestamp::from_millis(ROTATED + LATER),
             ids: "-".to_owned(),
             notes: String::new(),
@@ -106,15 +113,18 @@ impl Scene {
         let next = self.session.rotation.generation;
         self.session.rotation.attempts = RememberedAttempts::realigned(next, |k| {
             let letter = letters.chars().nth(usize::try_from(next.0 - k.0 - 1).unwrap());
-            letter.filter(|letter| *letter != '-').map(|who| id(who, k.0))
+            letter.filter(|letter| *letter != '-').map(|who| digest(who, k.0))
         });
         self
     }
 
     /// The request sends these ids, newest first.
     pub(super) fn sends(mut self, ids: &[(u32, char)]) -> Self {
-        let pairs: Vec<_> = ids.iter().map(|(of, who)| (Generation(*of), id(*who, *of))).collect();
-        self.presented.attempts = PresentedAttempts::from_pairs(&pairs).unwrap();
+        let pairs: Vec<_> = ids.iter().map(|(of, who)| format!("{of}:{}", id(*who, *of))).collect();
+        self.header = (!ids.is_empty()).then(|| pairs.join(", "));
+        self.presented.attempts = self.header.as_deref().map_or(PresentedAttempts::NONE, |header| {
+            PresentedAttempts::parse(header, self.presented.generation).unwrap()
+        });
         let words: Vec<_> = ids.iter().map(|(of, who)| format!("{of}:{who}")).collect();
         self.ids = if ids.is_empty() { "-".to_owned() } else { words.join(" ") };
         self
@@ -236,19 +246,18 @@ impl Scene {
         }
     }
 
+    /// The inputs in words.
+    pub(super) fn asked(&self) -> String {
+        let before = &self.session.rotation;
+        let (c, g) = (before.generation, self.presented.generation);
+        format!("c={c} [{}] g={g} ids {}{}", letters(before), self.ids, self.notes)
+    }
+
     /// Inputs and answer in one line.
     pub(super) fn line(&self) -> String {
         let before = &self.session.rotation;
         let decision = self.decide();
-        let mut line = format!(
-            "c={} [{}] g={} ids {}{} -> {}",
-            before.generation,
-            letters(before),
-            self.presented.generation,
-            self.ids,
-            self.notes,
-            answer(&decision)
-        );
+        let mut line = format!("{} -> {}", self.asked(), answer(&decision));
         if let Some(after) = decision.state() {
             line.push_str(&self.changes(before, after));
         }

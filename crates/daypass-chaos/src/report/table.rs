@@ -1,0 +1,152 @@
+//! The report as a table.
+
+use std::fmt::Write as _;
+
+use super::{Report, is_due};
+use crate::account::{What, ZEROS, Zero};
+
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const DIM: &str = "\x1b[2m";
+const PLAIN: &str = "\x1b[0m";
+
+/// What became of the run in lines, with colours if they are wanted.
+pub(super) fn of(report: &Report, colours: bool) -> String {
+    let mut table = Table { text: String::new(), colours };
+    table.row("rotations", report.rotations, None, "as clients were told of them");
+    table.row(
+        "rotations in the store",
+        report.store.rotations,
+        None,
+        "also those whose answer was lost with the service",
+    );
+    table.row("sessions", report.store.sessions, None, "");
+    table.row("thefts", report.thefts, None, &format!("noticed after {} turns at most", report.most_turns));
+    table.row("alarms in the store", report.store.alarms, None, "");
+    table.row("slowest start after a kill, in ms", report.slowest_start, None, "");
+    table.line("");
+    for (what, count) in &report.counts {
+        if *what != What::Rotations {
+            let wrong = (*count == 0 && is_due(*what)).then_some("this was due");
+            table.row(name(*what), *count, wrong.map(|_| true), wrong.unwrap_or_default());
+        }
+    }
+    table.line("");
+    for zero in ZEROS {
+        let count = report.zeros.get(zero).copied().unwrap_or_default();
+        table.row(meaning(*zero), count, Some(count > 0), "");
+    }
+    table.verdict(report);
+    table.text
+}
+
+struct Table {
+    text: String,
+    colours: bool,
+}
+
+impl Table {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// A count, which may be wrong or just right.
+    fn row(&mut self, name: &str, count: u64, wrong: Option<bool>, remark: &str) {
+        let colour = match wrong {
+            Some(true) => RED,
+            Some(false) => GREEN,
+            None => "",
+        };
+        let count = self.coloured(&format!("{:>12}", grouped(count)), colour);
+        let remark =
+            if remark.is_empty() { String::new() } else { format!("  {}", self.coloured(remark, DIM)) };
+        self.line(&format!("{name:<40}{count}{remark}"));
+    }
+
+    fn verdict(&mut self, report: &Report) {
+        for told in &report.objections {
+            let session = told.objection.session.map(|session| format!(" (session {session})"));
+            self.line(&format!("\nwrong: {}{}", told.objection.what, session.unwrap_or_default()));
+            for line in &told.past {
+                self.line(&format!("    {line}"));
+            }
+        }
+        if let Some(folder) = &report.folder {
+            self.line(&format!("\nthe store and the logs are in {}", folder.display()));
+        }
+        let verdict =
+            if report.passed { self.coloured("passed", GREEN) } else { self.coloured("failed", RED) };
+        self.line(&format!(
+            "\n{verdict} after {:.1} s; the same faults again, request by request: {}",
+            report.seconds, report.again
+        ));
+    }
+
+    fn coloured(&self, text: &str, colour: &str) -> String {
+        if self.colours && !colour.is_empty() { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
+    }
+}
+
+/// With a comma between thousands.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            // A string takes whatever is written to it.
+            let _always = write!(text, ",");
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn meaning(zero: Zero) -> &'static str {
+    match zero {
+        Zero::SignOuts => "honest sign-outs",
+        Zero::FalseAlarms => "false alarms",
+        Zero::Unnoticed => "thefts unnoticed (of clients with ids)",
+        Zero::Twins => "lineages with two live successors",
+        Zero::LostRotations => "acknowledged rotations lost",
+        Zero::Panics => "panics",
+        Zero::Others => "anything else that is wrong",
+    }
+}
+
+fn name(what: What) -> &'static str {
+    match what {
+        What::Requests => "requests for renewal",
+        What::Rotations => "rotations",
+        What::Repeats => "repeats",
+        What::GraceRepeats => "  of them on grace",
+        What::Superseded => "superseded",
+        What::Busy => "answered with 429 or 503",
+        What::Unknown => "unanswered when it was killed",
+        What::RequestsLost => "requests lost",
+        What::AnswersLost => "answers lost",
+        What::RequestsDelayed => "requests delayed",
+        What::AnswersDelayed => "answers delayed",
+        What::RequestsTwice => "requests sent twice",
+        What::RequestsCut => "requests cut short",
+        What::AnswersCut => "answers cut short",
+        What::Resets => "connections reset",
+        What::SignInFaults => "faults at sign-in and sign-out",
+        What::LateCopies => "second copies delivered",
+        What::CopiesDiscarded => "second copies too late to deliver",
+        What::DelayedTooLong => "requests delayed too long to deliver",
+        What::Waited => "requests that waited for an older copy",
+        What::ServiceKills => "kills of the service",
+        What::KillsInMidStart => "  more while it started",
+        What::ClientKills => "kills of client processes",
+        What::TabsReopened => "tabs closed and opened again",
+        What::Unavailable => "clients told to try later",
+        What::GivenUp => "sessions past their grace given up",
+        What::TokenThefts => "thefts of the current token",
+        What::OldTokenThefts => "thefts of an old token",
+        What::StoreThefts => "thefts of a store",
+        What::TheftsNoticed => "  noticed by the alarm",
+        What::NothingGained => "  superseded, nothing gained",
+        What::TurnsTogether => "turns of thief and owner at once",
+    }
+}
