@@ -24,8 +24,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
-use crate::account::What;
+use crate::account::{What, Zero};
 use crate::arguments::Sabotage;
 use crate::ledger::{Outcome, Party, Presented};
 use crate::run::Run;
@@ -45,6 +46,9 @@ const MOST: usize = 64 << 10;
 
 /// The streams of chance of the requests; other parts of a run have smaller ones.
 const STREAM: u64 = 1 << 40;
+
+/// How long the service may take for an answer before that is held against it.
+const ANSWER: std::time::Duration = std::time::Duration::from_secs(90);
 
 /// A copy that the sabotaged network delivers comes so many generations late.
 const TOO_LATE: u32 = 6;
@@ -269,7 +273,14 @@ impl Passing {
             run.account.add(if renewal.copy { What::CopiesDiscarded } else { What::DelayedTooLong });
             return None;
         }
-        let answer = self.proxy.upstream.send(&self.asked).await;
+        let answer = match timeout(ANSWER, self.proxy.upstream.send(&self.asked)).await {
+            Ok(answer) => answer,
+            Err(_silent) => {
+                let what = format!("the service leaves a request without an answer for {ANSWER:?}");
+                run.account.object(Zero::Others, what, Some(renewal.session));
+                Err(Lost::Unknown)
+            }
+        };
         let mut outcome = match &answer {
             Ok(answer) => read::outcome(answer),
             Err(Lost::Unknown) => Outcome::Unknown,
