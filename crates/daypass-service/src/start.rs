@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use daypass_core::{Clients, Clock, Timestamp};
-use daypass_jwt::{Algorithm, Algorithms, Policy as TokenPolicy};
+use daypass_jwt::{Algorithm, Algorithms, MAX_LEEWAY_SECONDS, Policy as TokenPolicy};
 use daypass_storage::{Store, StoreError};
 
 use crate::address::AddressLimit;
@@ -222,7 +222,7 @@ fn token_policy(config: &ServiceConfig, clients: &Clients) -> Result<TokenPolicy
     let algorithms: Algorithms = [ES256, Ed25519, RS256, PS256, HS256].into_iter().collect();
     let mut policy = TokenPolicy::builder(&config.issuer, &config.issuer, algorithms)
         .leeway_seconds(0)
-        .future_leeway_seconds(300);
+        .future_leeway_seconds(MAX_LEEWAY_SECONDS);
     let own = clients.iter().filter_map(|(client, _)| client.audience.as_deref());
     for audience in own.chain(config.audience.as_deref()) {
         policy = policy.also_audience(audience);
