@@ -74,7 +74,7 @@ pub struct Revoked {
 }
 
 /// What ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// One session.
     Session(SessionId),
@@ -88,7 +88,7 @@ pub enum Ending {
 }
 
 /// An entry of the revocation feed. Entries are idempotent and may be read twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FeedEntry {
     /// What ended.
     pub ending: Ending,

@@ -123,8 +123,9 @@ fn response(status: u16, schema: &str) -> Value {
     };
     let media_type = match schema {
         "" => return json!({ "description": meaning }),
-        "text" => {
-            return json!({ "description": meaning, "content": { "text/plain": {
+        "text" | "events" => {
+            let media_type = if schema == "text" { "text/plain" } else { "text/event-stream" };
+            return json!({ "description": meaning, "content": { media_type: {
                 "schema": { "type": "string" } } } });
         }
         "Problem" => "application/problem+json",

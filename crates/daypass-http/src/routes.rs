@@ -10,6 +10,7 @@ mod me;
 mod sessions;
 
 mod feed;
+mod stream;
 mod well_known;
 
 mod introspect;

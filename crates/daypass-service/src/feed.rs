@@ -40,18 +40,23 @@ impl Service {
     /// from the start, and the answer says so.
     pub async fn feed(&self, since: Option<&str>, limit: usize) -> Result<Feed, ServiceError> {
         let since = since.and_then(read_cursor);
-        let FeedPage { entries, cursor, complete, reset } =
-            self.inner.store.feed(since, limit.clamp(1, MOST_ENTRIES)).await?;
-        Ok(Feed { cursor: write_cursor(cursor), complete, reset, entries })
+        Ok(self.inner.store.feed(since, limit.clamp(1, MOST_ENTRIES)).await?.into())
     }
 }
 
-fn write_cursor(cursor: FeedCursor) -> String {
+impl From<FeedPage> for Feed {
+    fn from(page: FeedPage) -> Self {
+        let FeedPage { entries, cursor, complete, reset } = page;
+        Self { cursor: write_cursor(cursor), complete, reset, entries }
+    }
+}
+
+pub(crate) fn write_cursor(cursor: FeedCursor) -> String {
     let sequence = cursor.sequence.to_be_bytes();
     URL_SAFE_NO_PAD.encode([cursor.epoch.as_slice(), sequence.as_slice()].concat())
 }
 
-fn read_cursor(text: &str) -> Option<FeedCursor> {
+pub(crate) fn read_cursor(text: &str) -> Option<FeedCursor> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (epoch, sequence) = bytes.split_first_chunk::<16>()?;
     Some(FeedCursor { epoch: *epoch, sequence: u64::from_be_bytes(sequence.try_into().ok()?) })

@@ -14,6 +14,7 @@ mod refresh;
 mod sessions;
 mod sign_in;
 mod start;
+mod stream;
 
 mod address;
 mod entropy;
@@ -47,3 +48,4 @@ pub use secret::Secret;
 pub use sessions::Held;
 pub use sign_in::{SignIn, SignInError};
 pub use start::{Parts, Readiness, Service, StartError};
+pub use stream::{FeedFollower, FeedNews, Growth};

@@ -16,6 +16,7 @@ use crate::keys::{KeyError, KeyKeeper, KeyRing, PublishedKeys};
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::seal::MasterKey;
+use crate::stream::Hub;
 use crate::upkeep;
 
 /// A token service. Cheap to clone; it stops its upkeep when the last clone is dropped.
@@ -97,6 +98,7 @@ pub(crate) struct Inner {
     /// Wrong client secrets, counted apart from wrong passwords.
     pub(crate) client_failures: AddressLimit,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) hub: Hub,
     pub(crate) reloading: tokio::sync::Mutex<Option<tokio::time::Instant>>,
 }
 
@@ -126,9 +128,11 @@ impl Service {
             snapshot: ArcSwap::from_pointee(snapshot),
             passwords,
             metrics,
+            hub: Hub::new(),
             reloading: tokio::sync::Mutex::new(None),
         });
         upkeep::start(&inner);
+        Hub::start(&inner);
         Ok(Self { inner })
     }
 
@@ -175,6 +179,8 @@ impl Service {
         let (inner, gauges) = (&self.inner, &self.inner.metrics.gauges);
         gauges.queue_depth.set(gauge(inner.store.queue_depth()));
         gauges.password_queue_depth.set(gauge(inner.passwords.depth()));
+        gauges.feed_subscribers.set(gauge(inner.hub.followers()));
+        gauges.feed_lag.set(inner.hub.lag().as_secs_f64());
         let since = inner.snapshot.load().keys.signing_since(self.now());
         gauges.key_age.set(since.map_or(0, |since| self.now().seconds().saturating_sub(since.seconds())));
         if let Ok(sessions) = inner.store.session_count().await {

@@ -74,6 +74,7 @@ impl Running {
 
     /// Stops accepting, finishes what was accepted, and closes the store.
     pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        self.service.end_streams();
         // Without listeners there is nobody to tell.
         let _nobody = self.leave.send(true);
         while let Some(ended) = self.listeners.join_next().await {

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use daypass_ambient::{Clock as _, SystemClock};
+use daypass_core::SessionId;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -24,7 +25,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
 
 use crate::account::{What, Zero};
 use crate::arguments::Sabotage;
@@ -46,9 +46,6 @@ const MOST: usize = 64 << 10;
 
 /// The streams of chance of the requests; other parts of a run have smaller ones.
 const STREAM: u64 = 1 << 40;
-
-/// How long the service may take for an answer before that is held against it.
-const ANSWER: std::time::Duration = std::time::Duration::from_secs(90);
 
 /// A copy that the sabotaged network delivers comes so many generations late.
 const TOO_LATE: u32 = 6;
@@ -249,8 +246,8 @@ impl Passing {
 
     async fn deliver(self, later: Later) -> Option<Response<Bytes>> {
         let run = &self.proxy.run;
-        let Some(renewal) = self.renewal else {
-            let answer = self.proxy.upstream.send(&self.asked).await.ok()?;
+        let Some(renewal) = &self.renewal else {
+            let answer = self.sent(None).await.ok()?;
             if let Some(token) = read::signed_in(&self.asked, &answer) {
                 run.ledger.open(&token);
             }
@@ -261,29 +258,22 @@ impl Passing {
             Later::Now => {}
             Later::After(time) => SystemClock.sleep(time).await,
             Later::Ahead { at_most, .. } if too_late => {
-                run.ledger.ahead(&renewal, TOO_LATE, at_most.saturating_mul(100)).await;
+                run.ledger.ahead(renewal, TOO_LATE, at_most.saturating_mul(100)).await;
             }
-            Later::Ahead { ahead, at_most } => run.ledger.ahead(&renewal, ahead, at_most).await,
+            Later::Ahead { ahead, at_most } => run.ledger.ahead(renewal, ahead, at_most).await,
         }
         // What nobody has held up is its sender's own doing, for the service to judge, however late it is; and whoever has
         // stolen a token may present it as late as he likes.
         let untouched = matches!(later, Later::Now) && !renewal.copy;
         let at_any_age = too_late || untouched;
-        if !run.ledger.admit(&renewal, at_any_age, &run.account).await {
+        if !run.ledger.admit(renewal, at_any_age, &run.account).await {
             run.account.add(if renewal.copy { What::CopiesDiscarded } else { What::DelayedTooLong });
             return None;
         }
-        let answer = match timeout(ANSWER, self.proxy.upstream.send(&self.asked)).await {
-            Ok(answer) => answer,
-            Err(_silent) => {
-                let what = format!("the service leaves a request without an answer for {ANSWER:?}");
-                run.account.object(Zero::Others, what, Some(renewal.session));
-                Err(Lost::Unknown)
-            }
-        };
+        let answer = self.sent(Some(renewal.session)).await;
         let mut outcome = match &answer {
             Ok(answer) => read::outcome(answer),
-            Err(Lost::Unknown) => Outcome::Unknown,
+            Err(Lost::Unknown | Lost::Silent(..)) => Outcome::Unknown,
             Err(Lost::NotDelivered) => Outcome::NotDelivered,
         };
         if run.is(Sabotage::Twins) {
@@ -292,8 +282,19 @@ impl Passing {
         if renewal.copy && answer.is_ok() {
             run.account.add(What::LateCopies);
         }
-        run.ledger.settle(&renewal, &outcome, &run.account);
+        run.ledger.settle(renewal, &outcome, &run.account);
         answer.ok()
+    }
+
+    /// What the service answers. That it leaves a request without an answer is held against it.
+    async fn sent(&self, session: Option<SessionId>) -> Result<Response<Bytes>, Lost> {
+        let answer = self.proxy.upstream.send(&self.asked).await;
+        if let Err(Lost::Silent(step, local)) = answer {
+            let local = local.map_or_else(|| "no connection".to_owned(), |local| local.to_string());
+            let what = format!("{} was left without an answer: {step:?}, {local}", self.asked.target);
+            self.proxy.run.account.object(Zero::Others, what, session);
+        }
+        answer
     }
 }
 

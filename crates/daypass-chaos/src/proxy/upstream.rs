@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
@@ -10,6 +11,10 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// How long each step of an exchange may take before that is held against the service.
+const STEP: Duration = Duration::from_secs(90);
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -28,13 +33,36 @@ pub(crate) enum Lost {
     NotDelivered,
     /// It left; whether the service has acted is unknown.
     Unknown,
+    /// Nothing moved for [`STEP`] in this step, and it was given up: whether the service has acted is unknown.
+    Silent(Step, Option<SocketAddr>),
+}
+
+/// A step of an exchange with the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Until there is a connection.
+    Connect,
+    /// Until an idle connection can be used again.
+    Ready,
+    /// Until the head of the answer is there.
+    Head,
+    /// Until its body is.
+    Body,
 }
 
 /// Connections to the service, used again while they live.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     address: SocketAddr,
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// A connection to the service.
+#[derive(Debug)]
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// This end of it.
+    local: Option<SocketAddr>,
 }
 
 impl Upstream {
@@ -44,12 +72,14 @@ impl Upstream {
 
     /// Delivers a request and waits for its whole answer.
     pub(crate) async fn send(&self, asked: &Asked) -> Result<Response<Bytes>, Lost> {
-        let mut connection = self.connection().await.ok_or(Lost::NotDelivered)?;
+        let mut connection = self.connection().await?;
+        let local = connection.local;
         let request = self.request(asked).ok_or(Lost::NotDelivered)?;
-        let answer = connection.send_request(request).await.map_err(|_broken| Lost::Unknown)?;
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.map_err(|_broken| Lost::Unknown)?.to_bytes();
-        if !connection.is_closed() {
+        let answer = within(Step::Head, local, connection.sender.send_request(request)).await?;
+        let (head, body) = answer.map_err(|_broken| Lost::Unknown)?.into_parts();
+        let body = within(Step::Body, local, body.collect()).await?;
+        let body = body.map_err(|_broken| Lost::Unknown)?.to_bytes();
+        if !connection.sender.is_closed() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         Ok(Response::from_parts(head, body))
@@ -82,23 +112,31 @@ impl Upstream {
         Some(request)
     }
 
-    async fn connection(&self) -> Option<SendRequest<Full<Bytes>>> {
+    async fn connection(&self) -> Result<Connection, Lost> {
         while let Some(mut idle) = self.take_idle() {
-            if idle.ready().await.is_ok() {
-                return Some(idle);
+            if within(Step::Ready, idle.local, idle.sender.ready()).await?.is_ok() {
+                return Ok(idle);
             }
         }
-        let stream = TcpStream::connect(self.address).await.ok()?;
+        let stream = within(Step::Connect, None, TcpStream::connect(self.address)).await?;
+        let stream = stream.map_err(|_refused| Lost::NotDelivered)?;
         // Without it requests are only slower.
         let _slower = stream.set_nodelay(true);
-        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
+        let local = stream.local_addr().ok();
+        let (mut sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|_broken| Lost::NotDelivered)?;
         // It ends with the service or with the sender.
         tokio::spawn(async move { _ = connection.await });
-        sender.ready().await.ok()?;
-        Some(sender)
+        within(Step::Ready, local, sender.ready()).await?.map_err(|_broken| Lost::NotDelivered)?;
+        Ok(Connection { sender, local })
     }
 
-    fn take_idle(&self) -> Option<SendRequest<Full<Bytes>>> {
+    fn take_idle(&self) -> Option<Connection> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
+}
+
+/// What a step comes to, if it comes to anything in time.
+async fn within<T>(step: Step, local: Option<SocketAddr>, does: impl Future<Output = T>) -> Result<T, Lost> {
+    timeout(STEP, does).await.map_err(|_late| Lost::Silent(step, local))
 }

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use daypass_service::core::{Ending, FeedEntry, SessionId, SubjectId};
-use daypass_service::{AccessError, FEED_SCOPE, Feed, MOST_ENTRIES};
+use daypass_service::{AccessError, FEED_SCOPE, Feed, MOST_ENTRIES, Service};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ struct Stretch<'a> {
 
 /// One session, or every session of a subject that started before a moment.
 #[derive(Serialize)]
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn of(entry: &'a FeedEntry) -> Self {
+    pub(super) fn of(entry: &'a FeedEntry) -> Self {
         let (sid, sub, not_before_ms) = match &entry.ending {
             Ending::Session(id) => (Some(*id), None, None),
             Ending::Subject { sub, not_before } => (None, Some(sub), Some(not_before.millis())),
@@ -50,17 +50,7 @@ impl<'a> Entry<'a> {
 /// Reads the feed on from a cursor.
 pub(super) async fn revocations(call: Call) -> Result<Response, Problem> {
     let service = call.service();
-    let token = bearer::token(call.headers())?.ok_or_else(bearer::absent)?;
-    let caller = bearer::verified(service, token)?;
-    if caller.session().is_some() {
-        service.authenticate(token).await.map_err(bearer::refused)?;
-    }
-    if !caller.has_scope(FEED_SCOPE) {
-        return Err(bearer::lacks(FEED_SCOPE));
-    }
-    if !service.may_read_feed(&caller) {
-        return Err(bearer::refused(AccessError::Ended));
-    }
+    permit(service, bearer::token(call.headers())?.ok_or_else(bearer::absent)?).await?;
     let [since, limit] = query::read(&call.parts.uri, ["since", "limit"])?;
     let limit = match limit.as_deref().map(str::parse::<usize>) {
         None => MOST_ENTRIES,
@@ -71,4 +61,19 @@ pub(super) async fn revocations(call: Call) -> Result<Response, Problem> {
     let entries = entries.iter().map(Entry::of).collect();
     let stretch = Stretch { cursor: &cursor, complete, reset, entries };
     Ok(answer::no_store(answer::json(StatusCode::OK, &stretch)))
+}
+
+/// Whether whoever holds this token may read the feed now.
+pub(super) async fn permit(service: &Service, token: &str) -> Result<(), Problem> {
+    let caller = bearer::verified(service, token)?;
+    if caller.session().is_some() {
+        service.authenticate(token).await.map_err(bearer::refused)?;
+    }
+    if !caller.has_scope(FEED_SCOPE) {
+        return Err(bearer::lacks(FEED_SCOPE));
+    }
+    if !service.may_read_feed(&caller) {
+        return Err(bearer::refused(AccessError::Ended));
+    }
+    Ok(())
 }

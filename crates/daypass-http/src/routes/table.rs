@@ -6,7 +6,7 @@ use http::Method;
 
 use super::{
     Answering, ErrorForm, Operation, Place, Resource, Takes, Who, feed, health, introspect, login, logout,
-    me, refresh, revoke, sessions, token, well_known,
+    me, refresh, revoke, sessions, stream, token, well_known,
 };
 use crate::call::Call;
 use crate::cors::Cors;
@@ -40,6 +40,7 @@ pub(crate) static RESOURCES: &[&Resource] = &[
     &REVOKE,
     &INTROSPECT,
     &REVOCATIONS,
+    &REVOCATION_STREAM,
     &JWKS,
     &AUTHORIZATION_SERVER,
     &OPENID_CONFIGURATION,
@@ -258,6 +259,27 @@ static REVOCATIONS: Resource = Resource {
         ]),
         answers: &[(200, "Feed"), (400, "Problem"), (401, "Problem"), (403, "Problem")],
         answer: by!(feed::revocations),
+    }],
+};
+
+static REVOCATION_STREAM: Resource = Resource {
+    path: "/v1/revocations/stream",
+    place: Place::BelowIssuer,
+    cors: Cors::WithCredentials,
+    errors: ErrorForm::Problem,
+    operations: &[Operation {
+        method: Method::GET,
+        id: "revocationStream",
+        summary: "The same as server-sent events: reset, entry, ready; a comment every 5 s while the feed can be read",
+        who: Who::Bearer,
+        headers: &[("Last-Event-ID", "the cursor that was heard last; it comes before since")],
+        takes: Takes::Query(&[(
+            "since",
+            "string",
+            "the cursor of an earlier answer; without it, everything from the start",
+        )]),
+        answers: &[(200, "events"), (400, "Problem"), (401, "Problem"), (403, "Problem")],
+        answer: by!(stream::stream),
     }],
 };
 

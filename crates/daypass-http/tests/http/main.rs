@@ -19,6 +19,7 @@ mod me;
 mod sessions;
 
 mod revocations;
+mod stream;
 mod well_known;
 
 mod introspect;

@@ -39,5 +39,7 @@ mod two_services;
 mod clock_jumps;
 
 mod feed;
+mod stream;
+
 mod metrics;
 mod secrecy;
