@@ -8,8 +8,8 @@ use daypass_core::SessionId;
 use serde::Serialize;
 use tokio::sync::watch;
 
-/// So many objections are told in words; more are only counted.
-const TOLD: usize = 20;
+/// So many objections of each kind are told in words; more are only counted.
+const TOLD: usize = 5;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,6 +34,7 @@ pub(crate) enum What {
     LateCopies,
     CopiesDiscarded,
     DelayedTooLong,
+    HeldUpTooLong,
     Waited,
     ServiceKills,
     KillsInMidStart,
@@ -194,7 +195,7 @@ impl Account {
         let mut objections = lock(&self.objections);
         let (counts, told) = &mut *objections;
         *counts.entry(zero).or_default() += 1;
-        if told.len() < TOLD {
+        if told.iter().filter(|other: &&Objection| other.zero == zero).count() < TOLD {
             told.push(Objection { zero, what: what.into(), session });
         }
         drop(objections);
@@ -241,7 +242,9 @@ mod tests {
 
     #[test]
     fn each_objection_counts_for_its_zero_and_the_first_are_told() {
+        let both = Account::new();
         for zero in ZEROS {
+            (0..30).for_each(|_| both.object(*zero, "it is wrong", None));
             let account = Account::new();
             assert!(account.zeros().iter().all(|(_, count)| *count == 0) && !*account.objected().borrow());
             for _ in 0..30 {
@@ -252,6 +255,7 @@ mod tests {
             assert_eq!(account.objections().len(), TOLD);
             assert!(*account.objected().borrow());
         }
+        assert_eq!(both.objections().len(), TOLD * ZEROS.len(), "none hides another kind");
     }
 
     #[test]

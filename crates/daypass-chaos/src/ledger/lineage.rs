@@ -17,6 +17,10 @@ const REACH_WITHOUT_IDS: u32 = 1;
 /// clients is twice that and more, so that no slow machine makes the difference.
 const GRACE: Duration = Duration::from_secs(25);
 
+/// A request that nobody has held up on purpose, and that the session has left behind no longer ago than this, was held up by the
+/// machine: where an access token lives for 20 ms, five generations pass while a task waits for its turn.
+const STALL: Duration = Duration::from_secs(10);
+
 /// Of so many generations it is known who was given what; older ones cannot be repeated.
 const KEPT: u32 = 32;
 
@@ -32,6 +36,8 @@ pub(crate) struct Lineage {
     tokens: BTreeMap<u32, Print>,
     /// Under which id each generation was rotated, as far as somebody was answered.
     holders: BTreeMap<u32, Option<Print>>,
+    /// When each generation was first given.
+    given: BTreeMap<u32, Duration>,
     /// The newest generation that was presented without ids, and when that was first.
     without_ids: Option<(u32, Duration)>,
 }
@@ -53,6 +59,18 @@ pub(crate) enum Admission {
     Wait,
     /// Never: the session has gone on too far.
     Discard,
+}
+
+/// How late a request may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lateness {
+    /// As late as it likes: a thief's, or what is to be wrong on purpose.
+    Any,
+    /// Nobody has held it up on purpose: if it is late, that is its sender's doing, which the service has to judge, or the
+    /// machine's.
+    Own,
+    /// It was held up on purpose, and no longer than the promises allow for.
+    Imposed,
 }
 
 /// What an answer gave.
@@ -84,6 +102,7 @@ impl Lineage {
             in_flight: Vec::new(),
             tokens: BTreeMap::new(),
             holders: BTreeMap::new(),
+            given: BTreeMap::new(),
             without_ids: None,
         }
     }
@@ -94,10 +113,15 @@ impl Lineage {
     }
 
     /// Whether a request may be delivered now. It is decided while the session is at most so far ahead of it as the
-    /// rule allows, whatever else is in flight. `at_any_age`: it is delivered however old it is.
-    pub(crate) fn admit(&mut self, request: &Presented, now: Duration, at_any_age: bool) -> Admission {
+    /// rule allows, whatever else is in flight.
+    pub(crate) fn admit(&mut self, request: &Presented, now: Duration, lateness: Lateness) -> Admission {
         let flight = Flight::of(request);
-        if !at_any_age && (flight.is_out_of_reach(self.upper()) || self.is_past_grace(request, now)) {
+        let too_late = match lateness {
+            Lateness::Any => false,
+            Lateness::Own => self.was_held_up(flight, now),
+            Lateness::Imposed => flight.is_out_of_reach(self.upper()) || self.is_past_grace(request, now),
+        };
+        if too_late {
             return Admission::Discard;
         }
         // If this one is rotated, the session is at the generation after it. Nobody waits for a thief.
@@ -126,6 +150,7 @@ impl Lineage {
         request: &Presented,
         generation: u32,
         token: Print,
+        now: Duration,
     ) -> Result<Given, Contradiction> {
         if generation <= request.generation {
             return Err(Contradiction::Backwards(generation));
@@ -139,6 +164,7 @@ impl Lineage {
                 return Err(Contradiction::TwoHolders(rotated));
             }
         }
+        self.given.entry(generation).or_insert(now);
         let ahead = generation.saturating_sub(self.newest);
         self.newest = self.newest.max(generation);
         self.forget();
@@ -149,6 +175,14 @@ impl Lineage {
     fn upper(&self) -> u32 {
         let flying = self.in_flight.iter().map(|flight| flight.generation.saturating_add(1)).max();
         self.newest.max(self.possible).max(flying.unwrap_or_default())
+    }
+
+    /// Whether the session has just left a request behind.
+    fn was_held_up(&self, flight: Flight, now: Duration) -> bool {
+        let behind = flight.generation.saturating_add(flight.reach).saturating_add(1);
+        // Whatever is not told yet has just happened.
+        let left = self.given.range(behind..).next().map_or(now, |(_, at)| *at);
+        flight.is_out_of_reach(self.upper()) && now.saturating_sub(left) < STALL
     }
 
     fn is_past_grace(&mut self, request: &Presented, now: Duration) -> bool {
@@ -164,6 +198,7 @@ impl Lineage {
         let oldest = self.newest.saturating_sub(KEPT);
         self.tokens.retain(|generation, _| *generation >= oldest);
         self.holders.retain(|generation, _| *generation >= oldest);
+        self.given.retain(|generation, _| *generation >= oldest);
     }
 }
 

@@ -14,6 +14,8 @@ use crate::account::{Account, What, Zero};
 use crate::token::{Named, Print};
 use lineage::{Admission, Contradiction, Given, Lineage};
 
+pub(crate) use lineage::Lateness;
+
 /// So many lines of a session's past are kept, to be told if something goes wrong with it.
 const LINES: usize = 32;
 
@@ -140,7 +142,7 @@ impl Ledger {
     }
 
     /// Waits until a request may be delivered. False: it must not be.
-    pub(crate) async fn admit(&self, request: &Presented, at_any_age: bool, account: &Account) -> bool {
+    pub(crate) async fn admit(&self, request: &Presented, lateness: Lateness, account: &Account) -> bool {
         let Some(changed) = self.with(request.session, |entry| Arc::clone(&entry.changed)) else {
             return true;
         };
@@ -151,7 +153,7 @@ impl Ledger {
             // From here on no change is missed.
             change.as_mut().enable();
             let now = SystemClock.running();
-            match self.with(request.session, |entry| entry.admit(request, now, at_any_age)) {
+            match self.with(request.session, |entry| entry.admit(request, now, lateness)) {
                 Some(Admission::Wait) => {
                     if !std::mem::replace(&mut waited, true) {
                         account.add(What::Waited);
@@ -253,8 +255,8 @@ impl Entry {
         }
     }
 
-    fn admit(&mut self, request: &Presented, now: Duration, at_any_age: bool) -> Admission {
-        let admission = self.lineage.admit(request, now, at_any_age);
+    fn admit(&mut self, request: &Presented, now: Duration, lateness: Lateness) -> Admission {
+        let admission = self.lineage.admit(request, now, lateness);
         if let (Some(robbed), Admission::Deliver) = (&mut self.robbed, admission) {
             robbed.open += u32::from(request.after_theft);
             robbed.thief_came |= request.after_theft && request.party == Party::Thief && !request.copy;
@@ -268,7 +270,7 @@ impl Entry {
         let object = |zero, what: String| account.object(zero, what, Some(session));
         match outcome {
             Outcome::Successor { generation, token } => {
-                match self.lineage.give(request, *generation, *token) {
+                match self.lineage.give(request, *generation, *token, SystemClock.running()) {
                     Ok(Given::Rotated(by)) => account.add_many(What::Rotations, by.into()),
                     Ok(Given::Repeated) => {
                         account.add(What::Repeats);

@@ -81,7 +81,7 @@ impl Theft {
     }
 
     async fn deliver(&self, request: &Presented) {
-        assert!(self.ledger.admit(request, true, &self.account).await);
+        assert!(self.ledger.admit(request, Lateness::Any, &self.account).await);
     }
 
     fn settle(&self, request: &Presented, outcome: &Outcome) -> Vec<(Zero, u64)> {
@@ -195,10 +195,10 @@ async fn who_has_to_wait_is_let_go_by_the_answer_that_he_waits_for() {
     let (mut old, mut new) = (nameless(0), nameless(1));
     ledger.arrive(&mut old);
     ledger.arrive(&mut new);
-    assert!(ledger.admit(&old, false, &account).await);
+    assert!(ledger.admit(&old, Lateness::Imposed, &account).await);
     let waiting = tokio::spawn({
         let (ledger, account) = (Arc::clone(&ledger), Arc::clone(&account));
-        async move { ledger.admit(&new, false, &account).await }
+        async move { ledger.admit(&new, Lateness::Imposed, &account).await }
     });
     // It cannot end before what it waits for is settled.
     tokio::task::yield_now().await;
@@ -207,7 +207,7 @@ async fn who_has_to_wait_is_let_go_by_the_answer_that_he_waits_for() {
     let admitted = tokio::time::timeout(Duration::from_mins(1), waiting).await;
     assert!(admitted.unwrap().unwrap());
     assert_eq!(account.count(What::Waited), 1);
-    assert!(!ledger.admit(&old, false, &account).await, "it is too late by now");
+    assert!(!ledger.admit(&old, Lateness::Imposed, &account).await, "it is too late by now");
 }
 
 #[test]

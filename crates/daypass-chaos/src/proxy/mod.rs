@@ -28,7 +28,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::account::{What, Zero};
 use crate::arguments::Sabotage;
-use crate::ledger::{Outcome, Party, Presented};
+use crate::ledger::{Lateness, Outcome, Party, Presented};
 use crate::run::Run;
 use fate::Fate;
 use upstream::{Asked, Lost, Upstream};
@@ -262,12 +262,20 @@ impl Passing {
             }
             Later::Ahead { ahead, at_most } => run.ledger.ahead(renewal, ahead, at_most).await,
         }
-        // What nobody has held up is its sender's own doing, for the service to judge, however late it is; and whoever has
-        // stolen a token may present it as late as he likes.
         let untouched = matches!(later, Later::Now) && !renewal.copy;
-        let at_any_age = too_late || untouched;
-        if !run.ledger.admit(renewal, at_any_age, &run.account).await {
-            run.account.add(if renewal.copy { What::CopiesDiscarded } else { What::DelayedTooLong });
+        // Whoever has stolen a token may present it as late as he likes.
+        let lateness = match renewal.party {
+            _ if too_late => Lateness::Any,
+            Party::Thief if untouched => Lateness::Any,
+            Party::Owner if untouched => Lateness::Own,
+            Party::Owner | Party::Thief => Lateness::Imposed,
+        };
+        if !run.ledger.admit(renewal, lateness, &run.account).await {
+            run.account.add(match lateness {
+                _ if renewal.copy => What::CopiesDiscarded,
+                Lateness::Own => What::HeldUpTooLong,
+                Lateness::Any | Lateness::Imposed => What::DelayedTooLong,
+            });
             return None;
         }
         let answer = self.sent(Some(renewal.session)).await;

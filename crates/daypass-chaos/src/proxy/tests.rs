@@ -175,13 +175,14 @@ fn go_on(run: &Run) {
 }
 
 #[tokio::test]
-async fn what_a_client_sends_too_late_by_itself_is_for_the_service_to_judge() {
+async fn what_has_just_become_too_late_is_withheld_whoever_held_it_up() {
     let service = Service::start().await;
     let (run, proxy) = proxy(&service).await;
     go_on(&run);
     assert_eq!(meets(&proxy, Fate::DelayRequest(Duration::from_millis(1))).await, None);
     assert_eq!(run.account.count(What::DelayedTooLong), 1);
-    assert_eq!(meets(&proxy, Fate::Pass).await.as_deref(), Some(ANSWER));
+    assert_eq!(meets(&proxy, Fate::Pass).await, None);
+    assert_eq!(run.account.count(What::HeldUpTooLong), 1);
 }
 
 #[tokio::test]

@@ -65,6 +65,7 @@ const COUNTED: &[What] = &[
     What::LateCopies,
     What::CopiesDiscarded,
     What::DelayedTooLong,
+    What::HeldUpTooLong,
     What::Waited,
     What::ServiceKills,
     What::KillsInMidStart,

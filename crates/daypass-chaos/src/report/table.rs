@@ -135,6 +135,7 @@ fn name(what: What) -> &'static str {
         What::LateCopies => "second copies delivered",
         What::CopiesDiscarded => "second copies too late to deliver",
         What::DelayedTooLong => "requests delayed too long to deliver",
+        What::HeldUpTooLong => "requests that the machine held up too long",
         What::Waited => "requests that waited for an older copy",
         What::ServiceKills => "kills of the service",
         What::KillsInMidStart => "  more while it started",

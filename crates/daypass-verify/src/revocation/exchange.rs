@@ -6,7 +6,7 @@ use std::time::Duration;
 use daypass_ambient::Clock;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
-use reqwest::{Client, RequestBuilder, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
 use super::fault::{FeedFault, PollError};
 use crate::ConfigError;
@@ -63,6 +63,11 @@ impl Exchange {
         self.in_time(answer(request, most)).await?.map_err(PollError::from)
     }
 
+    /// Sends a request, and gives its answer as soon as that begins.
+    pub(super) async fn open(&self, request: RequestBuilder) -> Result<Response, PollError> {
+        self.in_time(request.send()).await?.map_err(|_| FeedFault::Unreachable.into())
+    }
+
     /// Waits for something no longer than an answer may take.
     pub(super) async fn in_time<T>(&self, coming: impl Future<Output = T>) -> Result<T, PollError> {
         tokio::select! {
@@ -91,8 +96,13 @@ impl From<FetchError> for FeedFault {
 impl Answer {
     /// The failure that an answer of an unwanted status is.
     pub(super) fn fault(&self, fault: FeedFault) -> PollError {
-        PollError { fault, status: Some(self.status.as_u16()), retry_after: retry_after(&self.headers) }
+        unwanted(fault, self.status, &self.headers)
     }
+}
+
+/// The failure that an answer of an unwanted status is.
+pub(super) fn unwanted(fault: FeedFault, status: StatusCode, headers: &HeaderMap) -> PollError {
+    PollError { fault, status: Some(status.as_u16()), retry_after: retry_after(headers) }
 }
 
 /// `Retry-After` in seconds; its other form, a date, is not followed.

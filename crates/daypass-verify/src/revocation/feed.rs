@@ -19,6 +19,9 @@ use crate::fetch::parse_url;
 /// The path of the feed below the service's base url.
 const FEED_PATH: &str = "/v1/revocations";
 
+/// The path of its stream.
+const STREAM_PATH: &str = "/v1/revocations/stream";
+
 /// What becomes of tokens while the feed could not be read for longer than `max_staleness`, or not yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenStale {
@@ -31,11 +34,16 @@ pub enum WhenStale {
     Refuse,
 }
 
-/// A Daypass service's revocation feed (`GET /v1/revocations`), read again and again by one background task.
+/// A Daypass service's revocation feed, followed by one background task.
 ///
-/// A session that was ended at the service is refused after the next poll, remembered tokens included. Reading
-/// goes on from where it stopped. A poll that fails is repeated after up to 1 s, doubling up to 10 s, or when the
-/// server's `Retry-After` says, at most a minute later; one that takes longer than 5 s has failed.
+/// It polls (`GET /v1/revocations`) and then listens (`GET /v1/revocations/stream`): a session that was ended at the service
+/// is refused within milliseconds, remembered tokens included. Where the stream cannot be had, because the service is
+/// older or something on the way keeps events back, it polls again and again, and a session is refused after the next
+/// poll. Either goes on from where it stopped.
+///
+/// A poll that fails is repeated after up to 1 s, doubling up to 10 s, or when the server's `Retry-After` says, at most a
+/// minute later; one that takes longer than 5 s has failed. A stream that is silent for 15 s is given up; the service
+/// says something every 5 s.
 #[must_use]
 pub struct RevocationFeed {
     url: String,
@@ -43,6 +51,7 @@ pub struct RevocationFeed {
     every: Duration,
     max_staleness: Duration,
     when_stale: WhenStale,
+    streams: bool,
     allow_http: bool,
     entropy: Arc<dyn Entropy>,
 }
@@ -62,6 +71,7 @@ impl RevocationFeed {
             every: Duration::from_secs(1),
             max_staleness: Duration::from_secs(30),
             when_stale: WhenStale::default(),
+            streams: true,
             allow_http: false,
             entropy: Arc::new(SystemEntropy),
         }
@@ -106,8 +116,14 @@ impl RevocationFeed {
         self
     }
 
-    /// The time between two polls, give or take a tenth: how late an ended session may be refused. Default 1 s, at
-    /// least 10 ms.
+    /// Only polls: for networks on which no answer may stay open.
+    pub fn without_stream(mut self) -> Self {
+        self.streams = false;
+        self
+    }
+
+    /// The time between two polls, give or take a tenth: how late an ended session may be refused where there is no
+    /// stream. Default 1 s, at least 10 ms.
     pub fn poll_every(mut self, interval: Duration) -> Self {
         self.every = interval;
         self
@@ -161,8 +177,9 @@ impl RevocationFeed {
                 Credentials::client(below("/oauth2/token")?, &id, &secret, issuer)
             }
         };
+        let stream = self.streams.then(|| below(STREAM_PATH)).transpose()?;
         let exchange = Exchange::new(&feed, Arc::clone(&clock))?;
-        let wire = Wire::new(feed, credentials, exchange);
+        let wire = Wire::new(feed, stream, credentials, exchange);
         let ledger = Ledger::new(MOST_ENTRIES);
         let shared = Shared::new(clock, ledger.published(), self.max_staleness, self.when_stale);
         let shared = Arc::new(shared);

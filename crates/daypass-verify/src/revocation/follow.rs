@@ -1,4 +1,4 @@
-//! The background task: poll, take what came, wait.
+//! The background task: poll, listen while there is a stream, wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,17 @@ use super::fault::{FeedFault, PollError};
 use super::followed::Shared;
 use super::ledger::{Ledger, Now};
 use super::schedule::{Dice, Schedule};
+use super::stream::{Heard, Stream};
 use super::wire::Wire;
 
 /// The most pages that one poll reads: twice what the largest list takes in the service's pages.
 const MOST_PAGES: usize = 2000;
+
+/// A stream that is silent for so long is given up: the service says something every 5 s.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// How long a service that has no stream is not asked for it again.
+const NO_STREAM: Duration = Duration::from_mins(5);
 
 /// Reads the feed for as long as somebody wants to know.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ pub(super) struct Follower {
     ledger: Ledger,
     schedule: Schedule,
     entropy: Arc<dyn Entropy>,
+    /// Until when the service is not asked for its stream, on the running clock.
+    polls_until: Duration,
     /// What the log says of the feed.
     logged: Logged,
 }
@@ -41,29 +50,90 @@ impl Follower {
         schedule: Schedule,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { shared, wire, ledger, schedule, entropy, logged: Logged::default() }
+        Self {
+            shared,
+            wire,
+            ledger,
+            schedule,
+            entropy,
+            polls_until: Duration::ZERO,
+            logged: Logged::default(),
+        }
     }
 
     /// Follows the feed until the task is aborted, which may happen at any wait: what readers see is whole between
     /// two of them.
+    ///
+    /// Each turn begins with a poll: whatever becomes of the stream, what is known is never older than by polls alone.
     pub(super) async fn run(mut self) {
         loop {
             self.ledger.forget(self.now());
-            let read = self.read_to_the_end().await;
-            let dice = self.dice();
-            let wait = match read {
-                Ok(began) => {
-                    self.shared.read(began);
-                    self.schedule.succeeded(dice)
-                }
-                Err(error) => {
-                    self.shared.failed(error.fault);
-                    self.schedule.failed(error.retry_after, dice)
-                }
-            };
+            let mut read = self.read_to_the_end().await.map(|began| self.shared.read(began));
             self.log(read.err());
+            let mut wait = None;
+            if read.is_ok() && self.may_listen() {
+                let (had_caught_up, ended) = self.listen().await;
+                wait = had_caught_up.then(|| self.schedule.let_go(self.dice()));
+                read = ended;
+            }
+            if let Err(error) = read {
+                self.shared.failed(error.fault);
+            }
+            let dice = self.dice();
+            let wait = wait.unwrap_or_else(|| match read {
+                Ok(()) => self.schedule.succeeded(dice),
+                Err(error) => self.schedule.failed(error.retry_after, dice),
+            });
             self.shared.next_in(wait);
             self.shared.clock.sleep(wait).await;
+        }
+    }
+
+    fn may_listen(&self) -> bool {
+        self.wire.has_stream() && self.shared.clock.running() >= self.polls_until
+    }
+
+    /// Listens to the stream until it ends. Says whether it had caught up, and why it ended if it should not have.
+    async fn listen(&mut self) -> (bool, Result<(), PollError>) {
+        let mut stream = Stream::after(self.ledger.cursor());
+        let ended = self.hear(&mut stream).await;
+        self.shared.set_streaming(false);
+        let feed = self.wire.feed();
+        match ended {
+            Ok(()) => tracing::debug!(%feed, "the stream of the revocation feed ended"),
+            Err(PollError { status: Some(404 | 405 | 406 | 501), .. }) => {
+                tracing::info!(%feed, "the service has no stream of the revocation feed: it is polled");
+                self.polls_until = self.shared.clock.running().saturating_add(NO_STREAM);
+                return (false, Ok(()));
+            }
+            Err(error) => tracing::debug!(%feed, %error, "the stream of the revocation feed broke"),
+        }
+        (stream.is_ready(), ended)
+    }
+
+    async fn hear(&mut self, stream: &mut Stream) -> Result<(), PollError> {
+        let mut answer = self.wire.stream(self.ledger.cursor()).await?;
+        loop {
+            // What comes is not older than the wait for it, or had been on its way for no longer than the silence that is
+            // borne.
+            let began = self.shared.clock.running();
+            let come = tokio::select! {
+                biased;
+                come = answer.chunk() => come.map_err(|_| PollError::from(FeedFault::Unreachable))?,
+                () = self.shared.clock.sleep(SILENCE) => return Err(FeedFault::Timeout.into()),
+            };
+            let Some(come) = come else { return Ok(()) };
+            stream.push(&come);
+            while let Some(heard) = stream.next()? {
+                if let Heard::Page(page) = heard {
+                    self.ledger.apply(page, self.now())?;
+                }
+            }
+            if stream.is_ready() {
+                self.shared.heard(began);
+                self.shared.set_streaming(true);
+            }
+            self.ledger.forget(self.now());
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the verifier sees of the feed: which sessions have ended, and how old that knowledge is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -86,10 +86,13 @@ impl Revocations {
         const AGE: &str = "Age of what is known of ended sessions: since the start, if nothing is";
         const STALE: &str = "Whether that is older than it may be";
         const ENTRIES: &str = "Ended sessions and subjects that are known";
+        const STREAMING: &str = "Whether ended sessions are told as they end, and not asked for";
         let labels = [("issuer", issuer)];
         let (freshness, running) = (self.shared.freshness(), self.shared.clock.running());
         into.gauge("feed_age_seconds", AGE, &labels, freshness.age(running).as_secs_f64());
         into.gauge("feed_stale", STALE, &labels, f64::from(u8::from(self.shared.is_stale(running))));
+        let streaming = f64::from(u8::from(self.shared.streaming.load(Ordering::Relaxed)));
+        into.gauge("feed_streaming", STREAMING, &labels, streaming);
         let entries = u32::try_from(self.shared.ended.load().len()).unwrap_or(u32::MAX);
         into.gauge("feed_entries", ENTRIES, &labels, f64::from(entries));
         let outcomes = std::iter::once("read").chain(FeedFault::ALL.into_iter().map(FeedFault::code));
@@ -110,6 +113,8 @@ pub struct RevocationsHealth {
     pub stale: bool,
     /// Whether tokens are refused because of that: the feed is stale, and [`WhenStale::Refuse`] was chosen.
     pub refusing: bool,
+    /// Whether ended sessions are told as they end, by the feed's stream, and not asked for.
+    pub streaming: bool,
     /// How many ended sessions and subjects are known.
     pub entries: usize,
     /// Why the last poll failed, in snake case; `None` if it did not. The codes are `timeout`, `unreachable`,
@@ -129,6 +134,8 @@ pub(super) struct Shared {
     read: AtomicU64,
     /// When the next poll is due, likewise.
     next: AtomicU64,
+    /// Whether it listens to a stream that has caught up.
+    streaming: AtomicBool,
     /// Whether the first reading has ended, well or badly.
     first_ended: watch::Sender<bool>,
     waiting: Semaphore,
@@ -152,6 +159,7 @@ impl Shared {
             when_stale,
             read: AtomicU64::new(NEVER),
             next: AtomicU64::new(0),
+            streaming: AtomicBool::new(false),
             first_ended: watch::Sender::new(false),
             waiting: Semaphore::new(MOST_WAITING),
             last: AtomicU64::new(0),
@@ -188,6 +196,7 @@ impl Shared {
             age_seconds: freshness.read.map(|_| freshness.age(now).as_secs()),
             stale,
             refusing: stale && self.when_stale == WhenStale::Refuse,
+            streaming: self.streaming.load(Ordering::Relaxed),
             entries: self.ended.load().len(),
             last_error: last.checked_sub(1).and_then(|at| FeedFault::ALL.get(at)).map(|fault| fault.code()),
         }
@@ -197,6 +206,16 @@ impl Shared {
     pub(super) fn read(&self, began: Duration) {
         self.read.store(millis(began), Ordering::Release);
         self.count(0);
+    }
+
+    /// The stream says that nothing has come since; it was waited for from `began` on.
+    pub(super) fn heard(&self, began: Duration) {
+        self.read.store(millis(began), Ordering::Release);
+    }
+
+    /// Whether ended sessions are told by a stream from now on.
+    pub(super) fn set_streaming(&self, streaming: bool) {
+        self.streaming.store(streaming, Ordering::Relaxed);
     }
 
     pub(super) fn failed(&self, fault: FeedFault) {

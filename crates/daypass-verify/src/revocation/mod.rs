@@ -11,8 +11,7 @@
 //!     .when_stale(WhenStale::Allow);
 //! ```
 
-// A page of the feed is taken by the ledger wherever it came from; `wire` alone knows that pages are the answers to
-// polls.
+// A page of the feed is taken by the ledger wherever it came from: `wire` polls for it, `stream` is told.
 
 mod feed;
 mod followed;
@@ -23,6 +22,9 @@ mod schedule;
 mod ledger;
 mod page;
 mod set;
+
+mod events;
+mod stream;
 
 mod credentials;
 mod exchange;

@@ -74,11 +74,28 @@ impl Page {
     pub(crate) fn read(body: &[u8]) -> Result<Self, Unreadable> {
         let RawPage { cursor, complete, reset, entries } =
             serde_json::from_slice(body).map_err(|_| Unreadable)?;
+        let entries = entries.into_iter().map(RawEntry::read).collect::<Result<_, _>>()?;
+        Self::new(cursor, complete, reset, entries)
+    }
+
+    /// A page, if its cursor can be one.
+    pub(crate) fn new(
+        cursor: String,
+        complete: bool,
+        reset: bool,
+        entries: Vec<Entry>,
+    ) -> Result<Self, Unreadable> {
         if cursor.is_empty() || cursor.len() > MAX_CURSOR_BYTES {
             return Err(Unreadable);
         }
-        let entries = entries.into_iter().map(RawEntry::read).collect::<Result<_, _>>()?;
         Ok(Self { cursor, complete, reset, entries })
+    }
+}
+
+impl Entry {
+    /// Reads an entry that comes by itself.
+    pub(crate) fn read(data: &[u8]) -> Result<Self, Unreadable> {
+        serde_json::from_slice::<RawEntry>(data).map_err(|_| Unreadable)?.read()
     }
 }
 

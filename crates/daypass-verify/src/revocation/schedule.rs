@@ -42,6 +42,13 @@ impl Schedule {
         self.every.saturating_sub(tenth).saturating_add(dice.up_to(tenth * 2))
     }
 
+    /// The wait after a stream ended that had caught up: somewhere in the interval, so that the many that a service has to
+    /// let go when it restarts do not come back at once.
+    pub(super) fn let_go(&mut self, dice: Dice) -> Duration {
+        self.failures = 0;
+        dice.up_to(self.every)
+    }
+
     /// The wait after a poll that failed: drawn from all up to a bound that doubles, and never less than what the
     /// server asked for, of which a minute at most is granted.
     pub(super) fn failed(&mut self, retry_after: Option<Duration>, dice: Dice) -> Duration {
@@ -89,6 +96,14 @@ mod tests {
         let mut schedule = Schedule::new(millis(1000));
         assert_eq!(schedule.succeeded(NONE), millis(900));
         assert_eq!(schedule.succeeded(ALL), millis(1100));
+    }
+
+    #[test]
+    fn those_that_were_let_go_come_back_spread_over_the_interval() {
+        let mut schedule = Schedule::new(millis(1000));
+        assert_eq!(schedule.let_go(NONE), Duration::ZERO);
+        assert_eq!(schedule.let_go(Dice(u32::MAX / 2)), millis(500));
+        assert_eq!(schedule.let_go(ALL), millis(1000));
     }
 
     #[test]

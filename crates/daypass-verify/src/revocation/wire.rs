@@ -1,28 +1,44 @@
-//! How pages come: by polling `GET /v1/revocations`.
+//! Requests for the feed: polls of `GET /v1/revocations`, and its stream.
 
-use http::StatusCode;
-use http::header::AUTHORIZATION;
-use reqwest::Url;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderName, StatusCode};
+use reqwest::{Response, Url};
 
 use super::credentials::{Bearer, Credentials};
-use super::exchange::{Answer, Exchange};
+use super::exchange::{Answer, Exchange, unwanted};
 use super::fault::{FeedFault, PollError};
 use super::page::Page;
 
 /// The most bytes of a page that are read. The service's largest has less than half a megabyte.
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Fetches pages.
+const EVENT_STREAM: &str = "text/event-stream";
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Asks for the feed.
 #[derive(Debug)]
 pub(super) struct Wire {
     feed: Url,
+    /// The feed's stream, if it is wanted.
+    stream: Option<Url>,
     credentials: Credentials,
     exchange: Exchange,
 }
 
 impl Wire {
-    pub(super) const fn new(feed: Url, credentials: Credentials, exchange: Exchange) -> Self {
-        Self { feed, credentials, exchange }
+    pub(super) const fn new(
+        feed: Url,
+        stream: Option<Url>,
+        credentials: Credentials,
+        exchange: Exchange,
+    ) -> Self {
+        Self { feed, stream, credentials, exchange }
+    }
+
+    /// Whether there is a stream to ask for.
+    pub(super) const fn has_stream(&self) -> bool {
+        self.stream.is_some()
     }
 
     /// Where the feed is: nothing secret.
@@ -58,5 +74,31 @@ impl Wire {
             self.credentials.forget();
         }
         Ok(answer)
+    }
+
+    /// The stream after `cursor`, as soon as it begins.
+    pub(super) async fn stream(&mut self, cursor: Option<&str>) -> Result<Response, PollError> {
+        let Some(stream) = self.stream.clone() else { return Err(FeedFault::Status.into()) };
+        let bearer = self.credentials.bearer(&self.exchange).await?;
+        let mut request = self.exchange.get(stream).header(AUTHORIZATION, bearer.value);
+        request = request.header(ACCEPT, EVENT_STREAM);
+        if let Some(cursor) = cursor {
+            request = request.header(LAST_EVENT_ID, cursor);
+        }
+        let answer = self.exchange.open(request).await?;
+        let (status, headers) = (answer.status(), answer.headers());
+        match status {
+            StatusCode::OK => {
+                let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+                let is_events = media_type.is_some_and(|value| value.starts_with(EVENT_STREAM));
+                if is_events { Ok(answer) } else { Err(FeedFault::Malformed.into()) }
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                // The poll that comes next asks for another.
+                self.credentials.forget();
+                Err(unwanted(FeedFault::Refused, status, headers))
+            }
+            _ => Err(unwanted(FeedFault::Status, status, headers)),
+        }
     }
 }

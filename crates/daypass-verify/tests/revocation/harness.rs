@@ -24,7 +24,17 @@ pub(crate) struct Following {
 }
 
 impl Following {
+    /// One that polls, as where no stream can be had.
     pub(crate) fn new(builder: VerifierBuilder<Ready>, clock: &ManualClock, feed: RevocationFeed) -> Self {
+        Self::listening(builder, clock, feed.without_stream())
+    }
+
+    /// One that listens to the stream as well.
+    pub(crate) fn listening(
+        builder: VerifierBuilder<Ready>,
+        clock: &ManualClock,
+        feed: RevocationFeed,
+    ) -> Self {
         let feed = feed.entropy(Arc::new(SeededEntropy::new(32)));
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let verifier = builder.clock(shared).revocation(feed).build().unwrap();

@@ -15,5 +15,7 @@ mod stale;
 mod failures;
 mod pages;
 
+mod stream;
+
 mod credentials;
 mod lifecycle;
