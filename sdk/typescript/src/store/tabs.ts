@@ -1,0 +1,86 @@
+// What the tabs of a browser share beside the cookie that none of them sees: the attempt ids in a store, and the access
+// token, which is written nowhere, by messages.
+
+import type { Environment } from "../environment.js";
+import { type SessionRecord, sameSession } from "../record.js";
+import { announcer } from "./announce.js";
+import { memoryStore, type Stored, type TokenStore } from "./store.js";
+
+/** How long to wait for the access token of a tab that has just renewed, in milliseconds. */
+const NEIGHBOURS_WAIT = 500;
+
+/** One tab tells the others what it wrote, or asks what they have. */
+type Message = { readonly record: SessionRecord | null } | "need";
+
+/** Wraps the store of the ids; without one, or one that cannot be read, no ids are sent. */
+export function tabStore(env: Environment, service: string, idStore: TokenStore | null): TokenStore {
+  const { post, listen } = announcer(env, service);
+  let inner = idStore ?? memoryStore();
+  let ids = idStore !== null;
+  let isFirst = true;
+  /** The newest record with an access token that this tab has or has heard of. */
+  let heard: SessionRecord | undefined;
+  /** The generation that the store had when it was last looked at. */
+  let seen = 0;
+  let hearing = (): void => undefined;
+
+  const whole = (stored: Stored): Stored => {
+    const { record } = stored;
+    const serves = record && heard && sameSession(heard, record) && heard.generation === record.generation;
+    return serves ? { ...stored, record: { ...record, ...heard, attempts: record.attempts } } : stored;
+  };
+
+  const neighbours = () =>
+    new Promise<void>((resolve) => {
+      const timer = env.setTimeout(resolve, NEIGHBOURS_WAIT);
+      hearing = () => {
+        env.clearTimeout(timer);
+        resolve();
+      };
+      post("need" satisfies Message);
+    });
+
+  return {
+    get ids() {
+      return ids;
+    },
+    load: async () => {
+      const stored = await inner.load().catch((error) => {
+        // Ids that were sent once must not be forgotten: later the error stands.
+        if (!isFirst) throw error;
+        inner = memoryStore();
+        ids = false;
+        return inner.load();
+      });
+      const generation = stored.record?.generation ?? 0;
+      if (isFirst) post("need" satisfies Message);
+      // Another tab has just renewed: its token serves here, too.
+      else if (generation > seen && whole(stored) === stored) await neighbours();
+      isFirst = false;
+      seen = generation;
+      return whole(stored);
+    },
+    compareExchange: async (version, record) => {
+      const { done, stored } = await inner.compareExchange(version, record && written(record));
+      if (!done) return { done, stored: whole(stored) };
+      if (record?.access_token) heard = record;
+      seen = record?.generation ?? 0;
+      post({ record: record && { ...record, attempts: [] } } satisfies Message);
+      return { done, stored: { version: stored.version, record } };
+    },
+    subscribe: (listener) =>
+      listen((data) => {
+        const message = data as Message;
+        if (message !== "need") {
+          if (message.record?.access_token) heard = message.record;
+          hearing();
+          listener();
+        } else if (heard) post({ record: heard } satisfies Message);
+      }),
+  };
+}
+
+/** What is written down: nothing that is of use to anybody without the cookie. */
+function written({ access_token, ...record }: SessionRecord): SessionRecord {
+  return record;
+}

@@ -1,0 +1,88 @@
+// What an answer of the service means: values in, values out. This is the one place that says what ends a session.
+
+import { config, protocol, SessionError, type SignOutReason, unavailable } from "../errors.js";
+import { isWhole, type Pair, readObject, readPair, type Transport } from "./pair.js";
+import { type Headers, retryAfter } from "./retry-after.js";
+
+/** An answer, whole. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+/** What the service answers to a renewal. */
+export type Answer =
+  /** Here are the tokens. */
+  | { readonly is: "renewed"; readonly pair: Pair }
+  /** The session is over: the one answer that ends it. */
+  | { readonly is: "ended"; readonly reason: SignOutReason }
+  /** The token is an old one of a session that lives. */
+  | { readonly is: "superseded" }
+  /** The token's generation is another than the attempt ids were labelled with. */
+  | { readonly is: "mismatch"; readonly generation: number }
+  /** No cookie arrived. */
+  | { readonly is: "no_cookie" }
+  /** The service understood, and will not do what this client asks for. */
+  | { readonly is: "denied"; readonly error: SessionError }
+  /** It is not the service's, or not whole, or the service cannot answer now. It says nothing about the session. */
+  | { readonly is: "nothing"; readonly retryAfter?: number | undefined };
+
+/** What is wrong with the client or its request, and not with its session (RFC 6749 section 5.2, RFC 8707 section 2). */
+const DENIED = /^(invalid_(?!grant)|unauthorized_|unsupported_)\w+$/;
+
+/**
+ * Reads an answer to a renewal.
+ *
+ * Only a JSON `400 invalid_grant` ends a session (RFC 6749 section 5.2). Whatever a captive portal, a proxy or a
+ * broken connection makes of an answer does not.
+ */
+export function readRefresh(reply: Reply, transport: Transport): Answer {
+  const { status, body } = reply;
+  if (isOf(reply, "json")) {
+    const pair = status === 200 && readPair(body, transport);
+    const answer: Answer | undefined = pair ? { is: "renewed", pair } : refused(status, body, transport);
+    if (answer) return answer;
+  }
+  const busy = status >= 500 || status === 408 || status === 429;
+  return { is: "nothing", retryAfter: busy ? retryAfter(reply.headers) : undefined };
+}
+
+/** An error in the form of RFC 6749 section 5.2, with the service's own members. */
+function refused(status: number, body: string, transport: Transport): Answer | undefined {
+  const { error, reason, generation, error_description } = readObject(body);
+  if (status === 409) {
+    return error === "mismatch" && isWhole(generation) ? { is: error, generation } : undefined;
+  }
+  if (status === 400 && error === "invalid_grant") {
+    if (reason === "superseded") return { is: reason };
+    const known = /^(expired|revoked|reused)$/.test(String(reason));
+    return { is: "ended", reason: known ? (reason as SignOutReason) : "unknown" };
+  }
+  if ((status !== 400 && status !== 401) || !DENIED.test(String(error))) return undefined;
+  // A client that sends a cookie has no token to forget in a body.
+  return transport === "cookie" && String(error_description).includes("refresh_token")
+    ? { is: "no_cookie" }
+    : { is: "denied", error: config(`the service refuses this client: ${error}`) };
+}
+
+/** Reads the answer to a sign-in; throws what it comes to instead of a pair. */
+export function readLogin(reply: Reply, transport: Transport): Pair {
+  const { status, headers, body } = reply;
+  if (status === 200 && isOf(reply, "json")) {
+    const pair = readPair(body, transport);
+    if (pair) return pair;
+    throw protocol("sent no tokens");
+  }
+  const problem = [400, 401, 403].includes(status) && isOf(reply, "problem+json") && readObject(body)["type"];
+  const [, name] = /^urn:daypass:problem:([\w-]+)$/.exec(String(problem)) ?? [];
+  if (name === "invalid-credentials") {
+    throw new SessionError("credentials", "the user name or the password is wrong");
+  }
+  throw name ? config(`the service refuses the sign-in: ${name}`) : unavailable(retryAfter(headers));
+}
+
+/** Whether the answer says that it is of this type of `application`. */
+function isOf({ headers }: Reply, type: string): boolean {
+  return headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() === `application/${type}`;
+}
