@@ -1,0 +1,77 @@
+// A small API that accepts access tokens as any server would, and can be told to refuse them.
+
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+
+import { listen, type Listening } from './listen.js';
+
+/** A call as the API saw it. */
+export interface Call {
+  path: string;
+  method: string;
+  body: string;
+  status: number;
+  /** Whether a token came along. */
+  bearer: boolean;
+}
+
+/** The API. */
+export class Api {
+  readonly calls: Call[] = [];
+  /** Whether every token is refused. */
+  refusesAll = false;
+  readonly #refused = new Set<string>();
+  #listening!: Listening;
+
+  static async start(issuer: string, keys: () => string, origins: () => string[]): Promise<Api> {
+    const api = new Api();
+    let set: ReturnType<typeof createRemoteJWKSet> | undefined;
+    const verify = async (token: string): Promise<string> => {
+      set ??= createRemoteJWKSet(new URL(`${keys()}/.well-known/jwks.json`), { cooldownDuration: 0 });
+      const options = { issuer, audience: issuer, typ: 'at+jwt', algorithms: ['ES256'] };
+      return (await jwtVerify(token, set, options)).payload.sub ?? '';
+    };
+    api.#listening = await listen(createServer((asked, answer) => void api.#serve(asked, answer, verify, origins())));
+    return api;
+  }
+
+  get url(): string {
+    return `http://localhost:${this.#listening.port}`;
+  }
+
+  /** Refuses this token from now on, as if it had expired. */
+  refuse(token: string): void {
+    this.#refused.add(token);
+  }
+
+  close(): Promise<void> {
+    return this.#listening.close();
+  }
+
+  async #serve(asked: IncomingMessage, answer: ServerResponse, verify: (token: string) => Promise<string>, origins: string[]): Promise<void> {
+    const origin = asked.headers.origin;
+    if (origin && origins.includes(origin)) {
+      answer.setHeader('access-control-allow-origin', origin);
+      answer.setHeader('access-control-expose-headers', 'WWW-Authenticate');
+      answer.setHeader('access-control-allow-headers', 'Authorization, Content-Type');
+      answer.setHeader('access-control-allow-methods', 'GET, POST, PUT');
+      answer.setHeader('access-control-max-age', '600');
+    }
+    answer.setHeader('cache-control', 'no-store');
+    if (asked.method === 'OPTIONS') return void answer.writeHead(204).end();
+    const chunks: Buffer[] = [];
+    for await (const chunk of asked) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks).toString();
+    const token = /^Bearer (.+)$/.exec(asked.headers.authorization ?? '')?.[1];
+    const refused = token === undefined || this.refusesAll || this.#refused.has(token);
+    const sub = refused ? undefined : await verify(token).catch(() => undefined);
+    const status = sub === undefined ? 401 : 200;
+    this.calls.push({ path: asked.url ?? '', method: asked.method ?? '', body, status, bearer: token !== undefined });
+    if (sub === undefined) {
+      const challenge = token === undefined ? 'Bearer' : 'Bearer error="invalid_token", error_description="expired"';
+      return void answer.writeHead(401, { 'www-authenticate': challenge }).end();
+    }
+    answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ sub, body }));
+  }
+}

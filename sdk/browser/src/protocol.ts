@@ -1,0 +1,54 @@
+// What tests and pages tell each other.
+
+/** How a page makes its session. */
+export interface Opened {
+  baseUrl: string;
+  transport: 'cookie' | 'token';
+  /** For the token transport. */
+  store?: 'memory' | 'localStorage' | 'indexedDB';
+  allowedOrigins: string[];
+  refresh?: 'on-demand' | 'eager';
+  loginUrl?: string;
+}
+
+/** What became of something that a page was asked to do. */
+export interface Made {
+  status?: number;
+  body?: string;
+  token?: string;
+  /** Whether the answer is marked as one that could not be had again. */
+  marked?: boolean;
+  /** The code of the error, or its name if it has none. */
+  error?: string;
+  message?: string;
+  /** How long it took, in milliseconds. */
+  took: number;
+}
+
+/** What a page knows of its session. */
+export interface Told {
+  state: 'unknown' | 'signed-out' | 'active' | 'stale' | 'unreachable';
+  /** The events so far. */
+  events: string[];
+  /** The states so far. */
+  states: string[];
+}
+
+/** What a page offers to tests. */
+export interface App {
+  open(opened: Opened): void;
+  signIn(username: string, password: string): Promise<Made>;
+  call(url: string, init: { method?: string; body?: string; stream?: boolean }): Promise<Made>;
+  token(options: { minValidity?: number; rejected?: string; signal?: AbortSignal }): Promise<Made>;
+  signOut(everywhere: boolean): Promise<Made>;
+  told(): Told;
+  /** Runs this on each event, as a page's own code would. */
+  onEvent(run: (name: string) => unknown): void;
+}
+
+declare global {
+  // Set by the pages.
+  var app: App;
+  /** Sets by how much the page's clocks are ahead, in milliseconds. */
+  var putForward: (to: number) => void;
+}
