@@ -9,6 +9,8 @@ export interface Opened {
   allowedOrigins: string[];
   refresh?: 'on-demand' | 'eager';
   loginUrl?: string;
+  /** Timers run so many times faster. */
+  hurry?: number;
 }
 
 /** What became of something that a page was asked to do. */
@@ -16,8 +18,8 @@ export interface Made {
   status?: number;
   body?: string;
   token?: string;
-  /** Whether the answer is marked as one that could not be had again. */
-  marked?: boolean;
+  /** Why a call that was refused was not made again. */
+  marked?: string;
   /** The code of the error, or its name if it has none. */
   error?: string;
   message?: string;
@@ -44,11 +46,16 @@ export interface App {
   told(): Told;
   /** Runs this on each event, as a page's own code would. */
   onEvent(run: (name: string) => unknown): void;
+  /** Holds back what is written to the store of this generation and later ones. For sessions with a named store. */
+  holdStore(generation: number): void;
+  /** Whether a write is held back. */
+  storeHolds(): boolean;
+  releaseStore(): void;
 }
 
 declare global {
   // Set by the pages.
   var app: App;
-  /** Sets by how much the page's clocks are ahead, in milliseconds. */
-  var putForward: (to: number) => void;
+  /** Sets by how much both of the page's clocks are ahead, and by how much more the wall clock, in milliseconds. */
+  var putForward: (both: number, wall: number) => void;
 }

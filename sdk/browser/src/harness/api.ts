@@ -5,6 +5,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
 import { listen, type Listening } from './listen.js';
+import type { Gate } from './until.js';
 
 /** A call as the API saw it. */
 export interface Call {
@@ -22,6 +23,7 @@ export class Api {
   /** Whether every token is refused. */
   refusesAll = false;
   readonly #refused = new Set<string>();
+  #gates: Gate[] = [];
   #listening!: Listening;
 
   static async start(issuer: string, keys: () => string, origins: () => string[]): Promise<Api> {
@@ -45,6 +47,11 @@ export class Api {
     this.#refused.add(token);
   }
 
+  /** Holds the next call before it is judged. */
+  hold(gate: Gate): void {
+    this.#gates.push(gate);
+  }
+
   close(): Promise<void> {
     return this.#listening.close();
   }
@@ -63,6 +70,7 @@ export class Api {
     const chunks: Buffer[] = [];
     for await (const chunk of asked) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
+    await this.#gates.shift()?.pass();
     const token = /^Bearer (.+)$/.exec(asked.headers.authorization ?? '')?.[1];
     const refused = token === undefined || this.refusesAll || this.#refused.has(token);
     const sub = refused ? undefined : await verify(token).catch(() => undefined);

@@ -12,21 +12,23 @@ const SCRIPTS = new URL('../../page/', import.meta.url);
 
 /** Runs before all else in a page: its clocks can be put forward by the test. */
 const CLOCKS = `(() => {
-  let ahead = $AHEAD;
+  let [ahead, wallAhead] = $AHEAD;
   const { Date: RealDate, performance: { now } } = globalThis;
   const wall = RealDate.now;
-  RealDate.now = () => wall() + ahead;
+  RealDate.now = () => wall() + ahead + wallAhead;
   performance.now = () => now.call(performance) + ahead;
   globalThis.Date = new Proxy(RealDate, {
     construct: (target, args, made) => Reflect.construct(target, args.length ? args : [RealDate.now()], made),
   });
-  globalThis.putForward = (to) => { ahead = to; };
+  globalThis.putForward = (both, wall) => { [ahead, wallAhead] = [both, wall]; };
 })();`;
 
 /** The site. */
 export class Pages {
-  /** By how much the clocks of new pages are ahead, in milliseconds. */
+  /** By how much both clocks of new pages are ahead, in milliseconds. */
   ahead = 0;
+  /** By how much the wall clock is ahead beyond that: it may be wrong, or the other one has stood still. */
+  wallAhead = 0;
   /** The bytes of all that pages loaded, by path. */
   readonly weights = new Map<string, number>();
   #listening!: Listening;
@@ -58,7 +60,7 @@ export class Pages {
       this.weights.set(path, body.length);
       answer.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
     };
-    if (path === '/clocks.js') return send('text/javascript', CLOCKS.replace('$AHEAD', String(this.ahead)));
+    if (path === '/clocks.js') return send('text/javascript', CLOCKS.replace('$AHEAD', JSON.stringify([this.ahead, this.wallAhead])));
     if (path.endsWith('.js')) {
       // Names come from the pages below only.
       const file = fileURLToPath(new URL(`.${path}`, SCRIPTS));

@@ -51,11 +51,23 @@ export class Profile {
     return Promise.all(Array.from({ length: count }, () => this.open(options)));
   }
 
-  /** Puts the clocks of all pages forward, also of those to come, by so many milliseconds. */
-  async putForward(by: number): Promise<void> {
-    this.world.pages.ahead += by;
-    const ahead = this.world.pages.ahead;
-    await Promise.all([...this.tabs].map((tab) => tab.run((to) => globalThis.putForward(to), ahead)));
+  /** Puts the clocks of all pages forward, also of those to come, by so many milliseconds; or only the wall clock. */
+  async putForward(by: number, which: 'both' | 'wall' = 'both'): Promise<void> {
+    const { pages } = this.world;
+    if (which === 'both') pages.ahead += by;
+    else pages.wallAhead += by;
+    const to = [pages.ahead, pages.wallAhead] as const;
+    await Promise.all([...this.tabs].map((tab) => tab.run(([both, wall]) => globalThis.putForward(both, wall), to)));
+  }
+
+  /** All access tokens have expired, by the clocks of the pages. */
+  expire(): Promise<void> {
+    return this.putForward(11 * 60_000);
+  }
+
+  /** Access tokens are old enough to be at fault if an API refuses them, and serve for longer. */
+  age(): Promise<void> {
+    return this.putForward(60_000);
   }
 
   /** Ends it. Pages that complained fail the test. */

@@ -139,13 +139,20 @@ export class Service {
     await soon('the service is gone', gone);
   }
 
-  async command(words: string[], input: string): Promise<void> {
-    const child = spawn(binary(), words, { ...this.#surroundings(), stdio: ['pipe', 'ignore', 'pipe'] });
-    let told = '';
+  /** How many live sessions somebody has, by its store. */
+  async sessions(person: string): Promise<number> {
+    return (await this.command(['session', 'list', person, '--json'], '')).match(/"id":/g)?.length ?? 0;
+  }
+
+  async command(words: string[], input: string): Promise<string> {
+    const child = spawn(binary(), words, { ...this.#surroundings(), stdio: ['pipe', 'pipe', 'pipe'] });
+    let [said, told] = ['', ''];
+    child.stdout.on('data', (data: Buffer) => (said += data.toString()));
     child.stderr.on('data', (data: Buffer) => (told += data.toString()));
     child.stdin.on('error', () => {}).end(input);
     const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
     if (code !== 0) throw new Error(`daypass ${words.join(' ')}: ${told}`);
+    return said;
   }
 }
 

@@ -67,7 +67,7 @@ export class World {
   /** No faults, clocks as they are. */
   reset(): void {
     this.proxy.clear();
-    this.pages.ahead = 0;
+    this.pages.ahead = this.pages.wallAhead = 0;
     this.api.refusesAll = false;
   }
 
