@@ -58,50 +58,41 @@ export interface Environment {
   navigate(url: string): void;
 }
 
-interface Target {
-  addEventListener(type: string, listener: (event: { persisted?: boolean }) => void): void;
-  removeEventListener(type: string, listener: (event: { persisted?: boolean }) => void): void;
-}
-
 interface Host {
   fetch: typeof globalThis.fetch;
-  document?: Target & { visibilityState: string };
-  window?: Target;
+  document?: { visibilityState: string };
   navigator?: { locks?: Locks };
   location?: { href: string; assign(url: string): void };
   indexedDB?: object;
   localStorage?: KeyValue;
   BroadcastChannel?: new (name: string) => Channel;
+  addEventListener?(type: string, listener: (event: Heard) => void): void;
+  removeEventListener?(type: string, listener: (event: Heard) => void): void;
+}
+
+interface Heard {
+  readonly type: string;
+  readonly persisted?: boolean;
 }
 
 const host = globalThis as unknown as Host;
 
 /** Whether this is a page, or a worker of one. */
 export function isBrowser(): boolean {
-  return host.location !== undefined && host.navigator !== undefined;
+  return !!host.location;
 }
 
-/** Reads a member of the host's, where even looking can be forbidden. */
-function tolerant<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
-}
+const HEARD = ["online", "pageshow", "visibilitychange"];
 
 function lifecycle(listener: (what: Lifecycle) => void): Release {
-  const { window, document } = host;
-  const online = () => listener("online");
-  const shown = (event: { persisted?: boolean }) => event.persisted === true && listener("online");
-  const seen = () => listener(visible() ? "visible" : "hidden");
-  window?.addEventListener("online", online);
-  window?.addEventListener("pageshow", shown);
-  document?.addEventListener("visibilitychange", seen);
+  const hear = ({ type, persisted }: Heard) => {
+    if (type === HEARD[2]) listener(visible() ? "visible" : "hidden");
+    // A page that is shown for the first time comes back from nowhere.
+    else if (persisted !== false) listener("online");
+  };
+  for (const type of HEARD) host.addEventListener?.(type, hear);
   return () => {
-    window?.removeEventListener("online", online);
-    window?.removeEventListener("pageshow", shown);
-    document?.removeEventListener("visibilitychange", seen);
+    for (const type of HEARD) host.removeEventListener?.(type, hear);
   };
 }
 
@@ -109,8 +100,8 @@ function visible(): boolean {
   return host.document?.visibilityState !== "hidden";
 }
 
-/** The platform's own, with what the caller replaces. */
-export function environment(replaced: Partial<Environment> = {}): Environment {
+/** The platform's own, with what the caller replaces. Merely to look at a storage can be forbidden, and is put off. */
+export function environment(replaced?: Partial<Environment>): Environment {
   return {
     fetch: (input, init) => host.fetch(input, init),
     now: () => Date.now(),
@@ -119,9 +110,13 @@ export function environment(replaced: Partial<Environment> = {}): Environment {
     clearTimeout: (timer) => clearTimeout(timer as number),
     random: (bytes) => void crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>),
     locks: host.navigator?.locks,
-    indexedDB: tolerant(() => host.indexedDB),
-    localStorage: isBrowser() ? tolerant(() => host.localStorage) : undefined,
-    channel: (name) => tolerant(() => host.BroadcastChannel && new host.BroadcastChannel(name)),
+    get indexedDB() {
+      return host.indexedDB;
+    },
+    get localStorage() {
+      return host.localStorage;
+    },
+    channel: (name) => host.BroadcastChannel && new host.BroadcastChannel(name),
     lifecycle,
     visible,
     location: () => (host.document ? host.location?.href : undefined),
@@ -130,21 +125,21 @@ export function environment(replaced: Partial<Environment> = {}): Environment {
   };
 }
 
-/** 128 random bits, base64url: 22 characters. */
+/** 128 random bits: 32 digits. */
 export function randomId(env: Environment): string {
-  const bytes = new Uint8Array(16);
-  env.random(bytes);
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .slice(0, 22);
+  return Array.from(randomBytes(env, 16), (byte) => (byte + 256).toString(16).slice(1)).join("");
 }
 
 /** A number from 0 to below 1, for spreading. */
 export function randomShare(env: Environment): number {
-  const bytes = new Uint8Array(4);
+  const [high = 0, low = 0] = randomBytes(env, 2);
+  return (high + low / 256) / 256;
+}
+
+function randomBytes(env: Environment, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   env.random(bytes);
-  return new DataView(bytes.buffer).getUint32(0) / 2 ** 32;
+  return bytes;
 }
 
 /** Waits for a lock of the browser's, and goes without after `wait` milliseconds. It is never stolen. */
@@ -152,14 +147,15 @@ export function webLock(env: Environment, name: string, wait: number): Promise<R
   return new Promise((resolve) => {
     const given = new AbortController();
     const timer = env.setTimeout(() => given.abort(), wait);
-    const held = (release: Release | null) => {
+    const end = (release: Release | null) => {
       env.clearTimeout(timer);
       resolve(release);
     };
-    const asked = async () => {
-      await env.locks?.request(name, { signal: given.signal }, () => new Promise<void>(held));
-    };
     // Where there are no locks, where they are forbidden, or when the wait was in vain.
-    asked().catch(() => undefined).then(() => held(null));
+    const without = () => end(null);
+    (async () => env.locks?.request(name, { signal: given.signal }, () => new Promise<void>(end)))().then(
+      without,
+      without,
+    );
   });
 }

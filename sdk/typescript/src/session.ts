@@ -3,7 +3,8 @@
 import { abortable, call } from "./call/fetch.js";
 import { signIn, signOut } from "./engine/change.js";
 import { startEager } from "./engine/eager.js";
-import { Engine } from "./engine/engine.js";
+import { enlist, newEngine, stateOf, wake } from "./engine/engine.js";
+import { accessToken } from "./engine/renewal.js";
 import { type Environment, environment, isBrowser, type Release } from "./environment.js";
 import { config } from "./errors.js";
 import type { Events, SessionState } from "./events.js";
@@ -79,29 +80,35 @@ export interface Session {
 
 /** Makes a session. It reads the store, and sends nothing before somebody calls. */
 export function createSession(options: SessionOptions): Session {
+  const { clientId: client_id, loginUrl, allowHttp = false } = options;
   const env = environment(options.environment);
   const transport = options.transport ?? (isBrowser() ? "cookie" : "token");
-  const allowHttp = options.allowHttp === true;
-  const { origin, pathname } = checked(options.baseUrl, "the service's URL", env, allowHttp);
-  const service = origin + pathname.replace(/\/+$/, "");
+  const service = checked(options.baseUrl, env, allowHttp).href.replace(/\/+$/, "");
   const origins = new Set(options.allowedOrigins.map((text) => originOf(text, env, allowHttp)));
-  const { clientId } = options;
-  const engine = new Engine({ env, service, clientId, transport, store: storeOf(options, env, transport, service) });
+  const engine = newEngine({ env, service, client_id, transport, store: storeOf(options, env, transport, service) });
+  const on: Session["on"] = (event, listener) => {
+    const { listeners } = engine;
+    const all = listeners.get(event) ?? new Set();
+    listeners.set(event, all);
+    return enlist(all, (told) => listener(told));
+  };
   if (options.refresh === "eager") startEager(engine);
-  const { loginUrl } = options;
-  if (loginUrl !== undefined) engine.onClose(engine.on("signedout", () => lead(env, loginUrl)));
+  if (loginUrl !== undefined) engine.closing.push(on("signedout", () => lead(env, loginUrl)));
   return Object.freeze({
     get state() {
-      return engine.state;
+      return stateOf(engine);
     },
-    subscribe: (listener) => engine.subscribe(listener),
-    on: (event, listener) => engine.on(event, listener),
+    subscribe: (listener) => enlist(engine.subscribers, () => listener()),
+    on,
     fetch: (input, init) => call(engine, origins, input, init),
-    getAccessToken: ({ signal, ...wish } = {}) => abortable(engine.accessToken(wish), signal),
+    getAccessToken: ({ signal, minValidity, rejected } = {}) =>
+      abortable(accessToken(engine, { minValidity, rejected }), signal),
     signIn: (credentials) => signIn(engine, credentials),
     signOut: ({ everywhere = false } = {}) => signOut(engine, everywhere),
-    wake: () => engine.wake(true),
-    close: () => engine.close(),
+    wake: () => wake(engine, true),
+    close: () => {
+      for (const release of engine.closing.splice(0)) release();
+    },
   } satisfies Session);
 }
 
@@ -126,24 +133,24 @@ function lead(env: Environment, loginUrl: string): void {
 }
 
 function originOf(text: string, env: Environment, allowHttp: boolean): string {
-  const url = checked(text, "an allowed origin", env, allowHttp);
+  const url = checked(text, env, allowHttp);
   if (url.pathname !== "/") throw config("an allowed origin has no path");
   return url.origin;
 }
 
-function checked(text: string, what: string, env: Environment, allowHttp: boolean): URL {
-  let url: URL;
+/** A URL that tokens may go to. */
+function checked(text: string, env: Environment, allowHttp: boolean): URL {
+  let url: URL | undefined;
   try {
     url = new URL(text, env.location());
   } catch {
-    throw config(`${what} is not a URL`);
+    // It is told below.
   }
-  const { protocol, hostname, username, password, search, hash } = url;
-  if (protocol !== "https:" && protocol !== "http:") throw config(`${what} is neither https nor http`);
-  if (protocol === "http:" && !allowHttp && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) {
-    throw config(`${what} is http, which is allowed on this machine only unless it is asked for`);
+  const here = allowHttp || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url?.hostname ?? "");
+  const scheme = url?.protocol === "https:" || (url?.protocol === "http:" && here);
+  // A query and a fragment that are empty are there as well.
+  if (!url || !scheme || /[?#@]/.test(url.href)) {
+    throw config("this has to be an https URL without user, query or fragment; http is for this machine, or allowHttp");
   }
-  if (username || password) throw config(`${what} holds a user name or a password`);
-  if (search || hash) throw config(`${what} has a query or a fragment`);
   return url;
 }
