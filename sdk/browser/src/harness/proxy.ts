@@ -98,11 +98,6 @@ export class FaultProxy {
     this.#rules = [];
   }
 
-  /** How many of these requests came since that many had. */
-  count(what: string, since = 0): number {
-    return this.seen.slice(since).filter((seen) => seen.what === what).length;
-  }
-
   /** Waits until what was seen fits. */
   async sees(what: string, fits: (seen: Seen[]) => boolean): Promise<void> {
     if (fits(this.seen)) return;

@@ -9,7 +9,7 @@ import { Api } from './api.js';
 import { Chromium } from './browser.js';
 import { Pages } from './pages.js';
 import { Profile } from './profile.js';
-import { FaultProxy } from './proxy.js';
+import { FaultProxy, type Seen } from './proxy.js';
 import { type Figures, type Outcome, Service } from './service.js';
 
 /** Who can sign in. */
@@ -96,7 +96,7 @@ export class Count {
   constructor(
     private readonly world: World,
     private readonly before: Figures,
-    private readonly seen: number,
+    private readonly from: number,
     private readonly called: number,
   ) {}
 
@@ -108,9 +108,14 @@ export class Count {
     return Object.fromEntries(since.filter(([, count]) => count !== 0));
   }
 
-  /** Requests that came to the proxy. */
+  /** The requests that came to the proxy. */
+  seen(what: string): Seen[] {
+    return this.world.proxy.seen.slice(this.from).filter((seen) => seen.what === what);
+  }
+
+  /** How many requests came to the proxy. */
   requests(what: string): number {
-    return this.world.proxy.count(what, this.seen);
+    return this.seen(what).length;
   }
 
   /** Calls that came to the API. */
