@@ -22,6 +22,12 @@ export interface Channel {
   close(): void;
 }
 
+/** The part of a `Location` that is used. */
+export interface Place {
+  readonly href: string;
+  assign(url: string): void;
+}
+
 /** The part of a `Storage` that is used. */
 export interface KeyValue {
   getItem(key: string): string | null;
@@ -40,31 +46,29 @@ export interface Environment {
   running(): number;
   setTimeout(callback: () => void, milliseconds: number): unknown;
   clearTimeout(timer: unknown): void;
-  /** Fills an array with bytes that nobody can guess. */
-  random(bytes: Uint8Array): void;
+  /** A number from 0 to below 1, for spreading. Nothing has to be hard to guess in it. */
+  random(): number;
   readonly locks: Locks | undefined;
   /** An `IDBFactory`. */
   readonly indexedDB: object | undefined;
-  readonly localStorage: KeyValue | undefined;
+  readonly localStorage: KeyValue;
   /** Opens a broadcast channel, where there are any. */
   channel(name: string): Channel | undefined;
   /** Listens to what becomes of page and network. */
   lifecycle(listener: (what: Lifecycle) => void): Release;
   /** Whether anybody can see the page. True where there are no pages. */
   visible(): boolean;
-  /** Where the page is; undefined where there are no pages. */
-  location(): string | undefined;
-  /** Leaves the page for another. */
-  navigate(url: string): void;
+  /** Where the page is, and how to leave it; undefined where there are no pages. */
+  readonly location: Place | undefined;
 }
 
 interface Host {
   fetch: typeof globalThis.fetch;
   document?: { visibilityState: string };
   navigator?: { locks?: Locks };
-  location?: { href: string; assign(url: string): void };
+  location?: Place;
   indexedDB?: object;
-  localStorage?: KeyValue;
+  localStorage: KeyValue;
   BroadcastChannel?: new (name: string) => Channel;
   addEventListener?(type: string, listener: (event: Heard) => void): void;
   removeEventListener?(type: string, listener: (event: Heard) => void): void;
@@ -108,7 +112,7 @@ export function environment(replaced?: Partial<Environment>): Environment {
     running: () => performance.now(),
     setTimeout: (callback, milliseconds) => setTimeout(callback, milliseconds),
     clearTimeout: (timer) => clearTimeout(timer as number),
-    random: (bytes) => void crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>),
+    random: () => Math.random(),
     locks: host.navigator?.locks,
     get indexedDB() {
       return host.indexedDB;
@@ -119,27 +123,15 @@ export function environment(replaced?: Partial<Environment>): Environment {
     channel: (name) => host.BroadcastChannel && new host.BroadcastChannel(name),
     lifecycle,
     visible,
-    location: () => (host.document ? host.location?.href : undefined),
-    navigate: (url) => host.location?.assign(url),
+    location: host.document && host.location,
     ...replaced,
   };
 }
 
-/** 128 random bits: 32 digits. */
-export function randomId(env: Environment): string {
-  return Array.from(randomBytes(env, 16), (byte) => (byte + 256).toString(16).slice(1)).join("");
-}
-
-/** A number from 0 to below 1, for spreading. */
-export function randomShare(env: Environment): number {
-  const [high = 0, low = 0] = randomBytes(env, 2);
-  return (high + low / 256) / 256;
-}
-
-function randomBytes(env: Environment, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  env.random(bytes);
-  return bytes;
+/** 128 random bits that nobody can guess: 32 digits. */
+export function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join("");
 }
 
 /** Waits for a lock of the browser's, and goes without after `wait` milliseconds. It is never stolen. */

@@ -45,8 +45,8 @@ export interface ErrorDetails {
 }
 
 const COOKIE_MISSING =
-  "the browser sent no session cookie: it is gone, or blocked because page and service are of different sites; " +
-  "serve both from one site, or use the token transport";
+  "the browser sent no session cookie: it is gone, or blocked as page and service are of different sites: serve both " +
+  "from one, or use the token transport";
 
 /** Why there is no access token. No text in it is a token, an attempt id or a password. */
 export class SessionError extends Error {

@@ -1,7 +1,7 @@
 // Keeps a page or a program signed in with a Daypass token service.
 
 export { type NotReplayed, notReplayed } from "./call/fetch.js";
-export type { Channel, Environment, KeyValue, Lifecycle, Locks, Release } from "./environment.js";
+export type { Channel, Environment, KeyValue, Lifecycle, Locks, Place, Release } from "./environment.js";
 export { type ErrorCode, type ErrorDetails, SessionError, type SignOutReason } from "./errors.js";
 export type { Events, SessionState } from "./events.js";
 export type { Attempt, SessionRecord } from "./record.js";

@@ -1,6 +1,6 @@
 // When an access token is renewed: the rule, without clock or network. Times are in milliseconds.
 
-import { endOf, type SessionRecord } from "./record.js";
+import { endOf, type Served } from "./record.js";
 
 /** What to do with the token at hand: use it, use it and renew it meanwhile, or renew it first. */
 export type Need = "fresh" | "behind" | "wait";
@@ -14,7 +14,7 @@ export interface Moment {
 /** An access token with all that tells how long it serves. */
 export interface Current {
   /** The record that it came with: when it was asked for by the wall clock, and for how long it serves. */
-  readonly record: SessionRecord;
+  readonly record: Served;
   /** When this process asked for it, or read it from a store. */
   readonly at: Moment;
   /** Whether this process asked for it. */
@@ -31,16 +31,12 @@ const TOO_YOUNG_TO_BE_REFUSED = 10_000;
 const ROUNDING = 1000;
 
 function lifetime({ record }: Current): number {
-  return (record.expires_in ?? 0) * 1000;
-}
-
-function askedAt({ record }: Current): number {
-  return record.requested_at_ms ?? 0;
+  return record.expires_in * 1000;
 }
 
 /** The token's age: the greater one of what both clocks say. A wall clock that stands before the request says nothing. */
 function age(current: Current, { wall, running }: Moment): number {
-  return Math.max(wall - askedAt(current), running - current.at.running, 0);
+  return Math.max(wall - current.record.requested_at_ms, running - current.at.running, 0);
 }
 
 /** How long the token still serves. */
@@ -81,6 +77,6 @@ export function dueIn(current: Current, now: Moment): number {
  * next one too; but one from a store whose wall clock has been set back since may be of any age.
  */
 export function isRefusable(current: Current, now: Moment): boolean {
-  const unsure = !current.here && askedAt(current) > Math.min(current.at.wall, now.wall);
+  const unsure = !current.here && current.record.requested_at_ms > Math.min(current.at.wall, now.wall);
   return unsure || age(current, now) >= Math.min(TOO_YOUNG_TO_BE_REFUSED, lifetime(current) / 4);
 }

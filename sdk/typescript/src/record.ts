@@ -29,11 +29,14 @@ export interface SessionRecord extends Partial<Pair> {
   readonly requested_at_ms?: number | undefined;
 }
 
+/** A record that came with an access token. */
+export type Served = SessionRecord & Pair & { readonly requested_at_ms: number };
+
 /** How many attempt ids a request lists at most: one for the coming rotation, three of past ones. */
 const MOST_ATTEMPTS = 4;
 
 /** When the session itself ends, on the wall clock, in milliseconds; undefined for one without end. */
-export function endOf({ refresh_expires_in, requested_at_ms = 0 }: SessionRecord): number | undefined {
+export function endOf({ refresh_expires_in, requested_at_ms }: Served): number | undefined {
   return refresh_expires_in === undefined ? undefined : requested_at_ms + refresh_expires_in * 1000;
 }
 
@@ -41,7 +44,7 @@ export function endOf({ refresh_expires_in, requested_at_ms = 0 }: SessionRecord
  * The record after a renewal that was asked for at `wall`. The ids of the rotations so far stay, unless it turned out
  * to be another session that the browser's cookie holds.
  */
-export function renewed(record: SessionRecord, pair: Pair, wall: number): SessionRecord {
+export function renewed(record: SessionRecord, pair: Pair, wall: number): Served {
   const { service, client_id, session_id } = record;
   const same = !session_id || session_id === pair.session_id;
   return sealed({

@@ -3,7 +3,7 @@
 import { abortable, call } from "./call/fetch.js";
 import { signIn, signOut } from "./engine/change.js";
 import { startEager } from "./engine/eager.js";
-import { enlist, newEngine, stateOf, wake } from "./engine/engine.js";
+import { listen, newEngine, stateOf, wake } from "./engine/engine.js";
 import { accessToken } from "./engine/renewal.js";
 import { type Environment, environment, isBrowser, type Release } from "./environment.js";
 import { config } from "./errors.js";
@@ -86,20 +86,14 @@ export function createSession(options: SessionOptions): Session {
   const service = checked(options.baseUrl, env, allowHttp).href.replace(/\/+$/, "");
   const origins = new Set(options.allowedOrigins.map((text) => originOf(text, env, allowHttp)));
   const engine = newEngine({ env, service, client_id, transport, store: storeOf(options, env, transport, service) });
-  const on: Session["on"] = (event, listener) => {
-    const { listeners } = engine;
-    const all = listeners.get(event) ?? new Set();
-    listeners.set(event, all);
-    return enlist(all, (told) => listener(told));
-  };
   if (options.refresh === "eager") startEager(engine);
-  if (loginUrl !== undefined) engine.closing.push(on("signedout", () => lead(env, loginUrl)));
+  if (loginUrl !== undefined) engine.closing.push(listen(engine, "signedout", () => lead(env, loginUrl)));
   return Object.freeze({
     get state() {
       return stateOf(engine);
     },
-    subscribe: (listener) => enlist(engine.subscribers, () => listener()),
-    on,
+    subscribe: (listener) => listen(engine, "state", listener),
+    on: (event, listener) => listen(engine, event, listener),
     fetch: (input, init) => call(engine, origins, input, init),
     getAccessToken: ({ signal, minValidity, rejected } = {}) =>
       abortable(accessToken(engine, { minValidity, rejected }), signal),
@@ -113,23 +107,23 @@ export function createSession(options: SessionOptions): Session {
 }
 
 function storeOf(
-  { store, environment: replaced }: SessionOptions,
+  { store }: SessionOptions,
   env: Environment,
   transport: Transport,
   service: string,
 ): TokenStore {
   if (transport === "token") return store ?? memoryStore();
-  const ids = store === undefined ? indexedDbStore({ name: service, ...(replaced && { environment: env }) }) : store;
+  const ids = store === undefined ? indexedDbStore({ name: service, environment: env }) : store;
   return tabStore(env, service, ids);
 }
 
 /** Leads to the sign-in, and from there back to this place. */
 function lead(env: Environment, loginUrl: string): void {
-  const here = env.location();
-  if (here === undefined) return;
-  const url = new URL(loginUrl, here);
-  url.searchParams.set("return_to", here);
-  env.navigate(url.href);
+  const { location } = env;
+  if (!location) return;
+  const url = new URL(loginUrl, location.href);
+  url.searchParams.set("return_to", location.href);
+  location.assign(url.href);
 }
 
 function originOf(text: string, env: Environment, allowHttp: boolean): string {
@@ -140,17 +134,12 @@ function originOf(text: string, env: Environment, allowHttp: boolean): string {
 
 /** A URL that tokens may go to. */
 function checked(text: string, env: Environment, allowHttp: boolean): URL {
-  let url: URL | undefined;
-  try {
-    url = new URL(text, env.location());
-  } catch {
-    // It is told below.
-  }
-  const here = allowHttp || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url?.hostname ?? "");
-  const scheme = url?.protocol === "https:" || (url?.protocol === "http:" && here);
+  const url = new URL(text, env.location?.href);
+  const { protocol, hostname, href } = url;
+  const here = allowHttp || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   // A query and a fragment that are empty are there as well.
-  if (!url || !scheme || /[?#@]/.test(url.href)) {
-    throw config("this has to be an https URL without user, query or fragment; http is for this machine, or allowHttp");
+  if ((protocol !== "https:" && !(here && protocol === "http:")) || /[?#@]/.test(href)) {
+    throw config("not an https URL without user, query and fragment (http: this machine only, or allowHttp)");
   }
   return url;
 }

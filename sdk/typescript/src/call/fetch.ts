@@ -45,7 +45,6 @@ export async function call(
   const origin = originOf(request.url);
   if (!origins.has(origin) || request.headers.has("authorization")) return fetch(request);
   const spare = isStream(init?.body) ? undefined : request.clone();
-  const before = sessionId(engine);
   const token = await abortable(accessToken(engine, {}), request.signal);
   const owner = sessionId(engine);
   request.headers.set("authorization", `Bearer ${token}`);
@@ -56,13 +55,9 @@ export async function call(
   const renewed = await abortable(accessToken(engine, { rejected: token }), request.signal);
   // Too young to be at fault.
   if (renewed === token) return response;
-  // Nobody, before the store was read or the cookie was tried, is whoever came of it.
-  if ((before && before !== owner) || owner !== sessionId(engine)) {
-    marks.set(response, "somebody_else");
-    return response;
-  }
-  if (!spare) {
-    marks.set(response, "body");
+  const isOther = owner !== sessionId(engine);
+  if (isOther || !spare) {
+    marks.set(response, isOther ? "somebody_else" : "body");
     return response;
   }
   void response.body?.cancel().catch(() => undefined);

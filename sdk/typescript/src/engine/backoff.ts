@@ -18,8 +18,13 @@ const MOST = 4000;
 const MOST_AFTER_WAKING = 1000;
 const JUST_AWAKE = 20_000;
 
-export function noBackoff(awoke: number = Number.NEGATIVE_INFINITY): Backoff {
-  return { failures: 0, next: 0, asked: 0, awoke };
+export function noBackoff(): Backoff {
+  return { failures: 0, next: 0, asked: 0, awoke: Number.NEGATIVE_INFINITY };
+}
+
+/** A request was answered. */
+export function answered(backoff: Backoff): void {
+  backoff.failures = backoff.next = backoff.asked = 0;
 }
 
 /**

@@ -63,7 +63,8 @@ async function install(engine: Engine, credentials: Credentials): Promise<void> 
       if (exchanged.done) {
         const before = [stored.record, engine.unwritten ?? engine.record];
         overtake(engine);
-        hold(engine, record, currentOf(engine, record, asked, true), exchanged.stored.version);
+        engine.ended = undefined;
+        hold(engine, record, exchanged.stored.version, currentOf(engine, record, asked, true));
         noteClock(engine, pair.server_time, asked.wall);
         for (const token of tokens(before, record)) logOutBehind(engine, token);
         return;
@@ -80,11 +81,14 @@ async function install(engine: Engine, credentials: Credentials): Promise<void> 
 /** Signs out: in memory, in the store, and at the service. */
 export function signOut(engine: Engine, everywhere: boolean): Promise<void> {
   return inTurn(engine, async () => {
-    const errors: unknown[] = [];
-    const tried = async (work: () => Promise<void>) => {
-      await work().catch((error) => void errors.push(error));
-    };
-    if (everywhere) await tried(() => endAll(engine));
+    let failure: unknown;
+    const tried = <T>(work: Promise<T>) =>
+      work.catch((error: unknown) => {
+        // A session that was over anyway is what was wanted.
+        failure ??= error instanceof SessionError && error.isSignedOut() ? undefined : error;
+        return null;
+      });
+    if (everywhere) await tried(endAll(engine));
     const held = engine.unwritten ?? engine.record;
     const leave = () => {
       overtake(engine);
@@ -93,26 +97,20 @@ export function signOut(engine: Engine, everywhere: boolean): Promise<void> {
     };
     // First of all nobody gets a token any more.
     leave();
-    let there: SessionRecord | null = null;
-    await tried(async () => {
-      there = await remove(engine);
-    });
+    const there = await tried(remove(engine));
     // Somebody may have read it meanwhile who did not know of it before.
     leave();
     const ends = engine.transport === "cookie" ? [undefined] : tokens([there, held]);
-    for (const token of ends) await tried(() => logOut(engine, token));
-    // A session that was over anyway is what was wanted.
-    const error = errors.find((error) => !(error instanceof SessionError && error.isSignedOut()));
-    if (error) throw error;
+    for (const token of ends) await tried(logOut(engine, token));
+    if (failure) throw failure;
   });
 }
 
 /** Ends all sessions of whoever is signed in. */
 async function endAll(engine: Engine): Promise<void> {
   const token = await accessToken(engine, {});
-  const tries = newTries(engine, { ...engine.backoff });
-  const reply = await attempt(engine, tries, endAllRequest(engine.service, token));
-  if (reply?.status !== 204) throw gaveUp(engine, tries);
+  const reply = await attempt(engine, newTries(engine), endAllRequest(engine.service, token));
+  if (reply?.status !== 204) throw gaveUp(engine);
 }
 
 /** Removes whatever session the store holds, if it is of this service, and returns it. */

@@ -1,7 +1,7 @@
 // Renewing while nobody calls, for those who asked for it, and only while somebody can see the page.
 
 import { dueIn } from "../policy.js";
-import { type Engine, enlist, now } from "./engine.js";
+import { type Engine, listen, now } from "./engine.js";
 import { renewAhead } from "./renewal.js";
 
 /** How soon to look again where a renewal failed, or cannot be begun, in milliseconds. */
@@ -29,7 +29,7 @@ export function startEager(engine: Engine): void {
     );
   };
   engine.closing.push(
-    enlist(engine.subscribers, () => schedule()),
+    listen(engine, "state", () => schedule()),
     env.lifecycle(run),
     () => env.clearTimeout(timer),
   );

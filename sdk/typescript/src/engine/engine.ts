@@ -1,10 +1,10 @@
 // What a session knows between two calls, and how others are told when it changes.
 
-import { type Environment, type Release, randomShare } from "../environment.js";
+import type { Environment, Release } from "../environment.js";
 import { type ErrorCode, SessionError, type SignOutReason, storeFailed } from "../errors.js";
 import type { Events, SessionState } from "../events.js";
 import { type Current, left, type Moment } from "../policy.js";
-import { type SessionRecord, sameSession } from "../record.js";
+import { type SessionRecord, type Served, sameSession } from "../record.js";
 import type { Exchange, Stored, TokenStore } from "../store/store.js";
 import type { Transport } from "../wire/pair.js";
 import { type Backoff, noBackoff, woke } from "./backoff.js";
@@ -66,10 +66,10 @@ export interface Engine extends Setting {
   /** Whoever changes who is signed in waits for those before him. */
   changing: Promise<unknown>;
   readonly outbox: [keyof Events, Events[keyof Events]][];
-  readonly listeners: Map<keyof Events, Set<(event: never) => void>>;
-  readonly subscribers: Set<() => void>;
+  /** Who wants to be told of an event, or, under `state`, of a state. */
+  readonly listeners: Map<keyof Events | "state", Set<(event: never) => void>>;
   /** Called when the host comes back, with whether its connections may be gone. */
-  readonly wakers: Set<(connection: boolean) => void>;
+  readonly wakers: Set<(connection: boolean) => unknown>;
   snapshot: SessionState;
   told: SessionState;
   isTelling: boolean;
@@ -89,7 +89,6 @@ export function newEngine(setting: Setting): Engine {
     changing: Promise.resolve(),
     outbox: [],
     listeners: new Map(),
-    subscribers: new Set(),
     wakers: new Set(),
     snapshot: unknown,
     told: unknown,
@@ -179,37 +178,33 @@ export function reconcile(engine: Engine, { version, record }: Stored): boolean 
 /** Takes over a record that somebody else wrote, or that was there before. */
 function takeOver(engine: Engine, version: string, record: SessionRecord): void {
   const { record: old, unwritten, current } = engine;
-  const same = !!old && sameSession(old, record);
-  if (record.session_id && (engine.out || (old && !same))) post(engine, "signedin", {});
+  const same = old && sameSession(old, record);
   // Ours that was never written is still the newest there is, or somebody has written as much.
-  const keep = same && unwritten && unwritten.generation > record.generation;
-  if (!keep) persisted(engine);
-  engine.out = undefined;
-  engine.record = record;
-  engine.version = version;
-  engine.unwritten = keep ? unwritten : undefined;
-  if (!same) engine.current = undefined;
+  const kept = same && unwritten && unwritten.generation > record.generation ? unwritten : undefined;
   const { access_token } = record;
   // What this process asked for itself it knows the age of.
-  if (access_token && !keep && access_token !== current?.record.access_token) {
-    engine.current = currentOf(engine, record, now(engine), false);
-  }
+  const isNew = access_token && !kept && access_token !== current?.record.access_token;
+  const next = isNew ? currentOf(engine, record as Served, now(engine), false) : same ? current : undefined;
+  hold(engine, record, version, next, kept);
 }
 
 /** The access token of a record that was asked for, or read, at this moment. */
-export function currentOf({ env }: Engine, record: SessionRecord, at: Moment, here: boolean): Current {
-  return { record, at, here, jitter: randomShare(env) };
+export function currentOf({ env }: Engine, record: Served, at: Moment, here: boolean): Current {
+  return { record, at, here, jitter: env.random() };
 }
 
-/** Somebody is signed in with what a request has brought. */
-export function hold(engine: Engine, record: SessionRecord, current: Current, version: string): void {
-  const { record: old } = engine;
-  engine.out = engine.ended = engine.cookieless = engine.unwritten = undefined;
-  engine.record = record;
-  engine.version = version;
-  engine.current = current;
-  persisted(engine);
-  if (!old || !sameSession(old, record)) post(engine, "signedin", {});
+/** Somebody is signed in. */
+export function hold(
+  engine: Engine,
+  record: SessionRecord,
+  version: string,
+  current: Current | undefined,
+  unwritten?: SessionRecord,
+): void {
+  const { record: old, out } = engine;
+  if (record.session_id && (old ? !sameSession(old, record) : out)) post(engine, "signedin", {});
+  Object.assign(engine, { record, version, current, unwritten, out: undefined, cookieless: undefined });
+  mark(engine, "unpersisted", !!unwritten, unwritten ? "persistfailed" : "persisted");
 }
 
 /** The session is over. */
@@ -217,8 +212,8 @@ export function signOut(engine: Engine, reason: SignOutReason): void {
   const id = engine.record?.session_id;
   engine.out = reason;
   engine.record = engine.unwritten = engine.current = undefined;
-  engine.unpersisted = engine.unreachable = false;
   if (!id) return;
+  engine.unpersisted = engine.unreachable = false;
   engine.ended = id;
   post(engine, "signedout", { reason });
 }
@@ -243,11 +238,6 @@ export function mark(
 /** The service has answered. */
 export function reachable(engine: Engine): void {
   mark(engine, "unreachable", false, "reachable");
-}
-
-/** The store has all there is. */
-function persisted(engine: Engine): void {
-  mark(engine, "unpersisted", false, "persisted");
 }
 
 /** Takes note of the service's clock, by an answer to what was asked at `asked` of the wall clock. */
@@ -281,33 +271,41 @@ export function stateOf(engine: Engine): SessionState {
 
 /** Tells what has changed, in order, while no lock is held. Whoever comes while another is at it leaves it to him. */
 export function tell(engine: Engine): void {
-  if (engine.isTelling) return;
+  const { listeners, outbox, isTelling } = engine;
+  if (isTelling) return;
   engine.isTelling = true;
   for (;;) {
     const state = stateOf(engine);
-    const told = state === engine.told ? engine.outbox.shift() : undefined;
-    if (state !== engine.told) {
-      engine.told = state;
-      for (const subscriber of [...engine.subscribers]) calm(subscriber);
-    } else if (told) {
-      for (const listener of [...(engine.listeners.get(told[0]) ?? [])]) calm(() => listener(told[1] as never));
-    } else break;
+    const isNew = state !== engine.told;
+    const told = isNew ? (["state", state] as const) : outbox.shift();
+    if (!told) break;
+    engine.told = state;
+    for (const listener of [...(listeners.get(told[0]) ?? [])]) {
+      try {
+        listener(told[1] as never);
+      } catch (error) {
+        // What is not ours and throws is its own affair, and is reported as such.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
   engine.isTelling = false;
 }
 
-/** Calls what is not ours. What it throws is its own affair, and is reported as such. */
-function calm(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
+/** Listens to an event, or to the state. */
+export function listen(
+  { listeners }: Engine,
+  name: keyof Events | "state",
+  listener: (event: never) => void,
+): Release {
+  const all = listeners.get(name) ?? new Set();
+  listeners.set(name, all);
+  return enlist(all, (told: never) => listener(told));
 }
 
-/** Adds something of its own to a set, even if it is there already. */
+/** Adds something to a set, until it is released. */
 export function enlist<T>(set: Set<T>, item: T): Release {
   set.add(item);
   return () => void set.delete(item);

@@ -95,7 +95,7 @@ function launch(engine: Engine, wish: Wish): Flight {
     stop,
     wish,
     mismatches: 0,
-    tries: newTries(engine, engine.backoff),
+    tries: newTries(engine),
     done: new Promise((resolve, reject) => {
       stop.signal.addEventListener("abort", () => resolve(undefined));
       // Not before it is known to be under way.
@@ -179,10 +179,10 @@ function served(engine: Engine, flight: Flight): string | undefined {
 
 /** The id for the coming rotation is made and written down; then a request may leave. */
 async function step(engine: Engine, flight: Flight): Promise<string | undefined> {
-  const { store, env } = engine;
+  const { store } = engine;
   const record = check(engine, flight);
   const header = store.ids === false ? "" : attemptsHeader(record);
-  if (header === undefined) return put(engine, flight, withId(record, randomId(env)));
+  if (header === undefined) return put(engine, flight, withId(record, randomId()));
   if (await ready(engine, flight.tries)) {
     // Somebody else may have been luckier. If that cannot be read, a repetition does no harm.
     const stored = await load(engine).catch(() => undefined);
@@ -232,7 +232,7 @@ async function request(
         throw protocol("names a generation that cannot be; if it goes on, sign in again");
       }
       // The service reads another generation from the token than the record has.
-      return put(engine, flight, withId({ ...record, generation: answer.generation }, randomId(engine.env)));
+      return put(engine, flight, withId({ ...record, generation: answer.generation }, randomId()));
     case "denied":
       throw answer.error;
     case "nothing":
@@ -286,9 +286,9 @@ async function keep(
 ): Promise<string> {
   const record = renewed(sent, pair, asked.wall);
   const current = currentOf(engine, record, asked, true);
-  const give = (kept: SessionRecord, version: string) => {
+  const give = (kept: SessionRecord, version: string, unwritten?: SessionRecord) => {
     check(engine, flight);
-    hold(engine, kept, current, version);
+    hold(engine, kept, version, current, unwritten);
     post(engine, "refreshed", {});
     noteClock(engine, pair.server_time, asked.wall);
     return pair.access_token;
@@ -307,7 +307,7 @@ async function write(
   flight: Flight,
   sent: SessionRecord,
   record: SessionRecord,
-  give: (kept: SessionRecord, version: string) => string,
+  give: (kept: SessionRecord, version: string, unwritten?: SessionRecord) => string,
 ): Promise<string> {
   let { version } = engine;
   for (let i = 0; i < MOST_EXCHANGES; i++) {
@@ -331,8 +331,5 @@ async function write(
   }
   // The access token serves all the same; the refresh token is not sent before it is written, and until then renewals
   // repeat the rotation that is.
-  const token = give(sent, version);
-  engine.unwritten = record;
-  mark(engine, "unpersisted", true, "persistfailed");
-  return token;
+  return give(sent, version, record);
 }

@@ -1,10 +1,10 @@
 // Asking again, for as long as it makes sense.
 
-import { randomShare } from "../environment.js";
+import type { Release } from "../environment.js";
 import { type SessionError, unavailable } from "../errors.js";
 import { type Answer, type Reply, readRefresh } from "../wire/answer.js";
 import { logoutRequest, type ServiceRequest } from "../wire/request.js";
-import { type Backoff, failed, noBackoff } from "./backoff.js";
+import { answered, failed } from "./backoff.js";
 import { type Engine, enlist, reachable, tell, wake } from "./engine.js";
 
 /** How long one request may take, and how long all tries together, in milliseconds. */
@@ -24,36 +24,31 @@ export interface Tries {
   /** When the first one was. */
   readonly began: number;
   hasFailed: boolean;
-  /** What is known of the service: the engine's knowledge, or one's own where no renewal has to wait for what fails. */
-  readonly backoff: Backoff;
 }
 
-export function newTries({ env }: Engine, backoff: Backoff): Tries {
-  return { began: env.running(), hasFailed: false, backoff };
+export function newTries({ env }: Engine): Tries {
+  return { began: env.running(), hasFailed: false };
 }
 
 /** How long there is still time. It begins anew when the host comes back. */
-function timeLeft(engine: Engine, { began, backoff }: Tries): number {
-  return Math.max(began, Math.min(backoff.awoke, began + LONGEST)) + BUDGET - engine.env.running();
+function timeLeft({ env, backoff }: Engine, { began }: Tries): number {
+  return Math.max(began, Math.min(backoff.awoke, began + LONGEST)) + BUDGET - env.running();
 }
 
 /** Waits until a request may leave, and tells whether it had to or this is not the first. Throws if that takes too long. */
 export async function ready(engine: Engine, tries: Tries): Promise<boolean> {
   let waited = tries.hasFailed;
   for (;;) {
-    const { backoff } = tries;
-    const wait = backoff.next - engine.env.running();
+    const wait = engine.backoff.next - engine.env.running();
     const left = timeLeft(engine, tries);
-    if (wait > left || (tries.hasFailed && left <= 0)) throw gaveUp(engine, tries);
+    if (wait > left || (tries.hasFailed && left <= 0)) throw gaveUp(engine);
     if (wait <= 0) return waited;
     waited = true;
     await within(engine, wait);
-    // One's own knowledge is of before the host came back.
-    if (backoff.awoke < engine.backoff.awoke) Object.assign(backoff, noBackoff(engine.backoff.awoke));
   }
 }
 
-export function gaveUp({ env }: Engine, { backoff }: Tries): SessionError {
+export function gaveUp({ env, backoff }: Engine): SessionError {
   const wait = (backoff.asked - env.running()) / 1000;
   return unavailable(wait > 0 ? wait : undefined);
 }
@@ -73,13 +68,11 @@ export async function attempt(
   const limit = Math.min(ATTEMPT, Math.max(timeLeft(engine, tries), LEAST));
   stop?.addEventListener("abort", cancel);
   try {
-    if (stop?.aborted) return undefined;
-    return await within(engine, limit, send(engine, request, cut.signal), cut.signal);
+    return await within(engine, limit, send(engine, request, cut.signal));
   } catch {
     return undefined;
   } finally {
     cancel();
-    stop?.removeEventListener("abort", cancel);
   }
 }
 
@@ -98,20 +91,20 @@ export async function ask(
   }
   // Who is denied would be told the same again: whoever asks again does so no faster.
   if (answer.is === "denied") inVain(engine, tries);
-  else if (answer.is !== "mismatch") Object.assign(tries.backoff, noBackoff(tries.backoff.awoke));
+  else if (answer.is !== "mismatch") answered(engine.backoff);
   reachable(engine);
   return answer;
 }
 
 /** Something was in vain: the next try waits. */
-export function inVain({ env }: Engine, tries: Tries, retryAfter?: number): void {
+export function inVain({ env, backoff }: Engine, tries: Tries, retryAfter?: number): void {
   tries.hasFailed = true;
-  failed(tries.backoff, env.running(), randomShare(env), retryAfter);
+  failed(backoff, env.running(), env.random(), retryAfter);
 }
 
 /** Ends the session of a refresh token or of the cookie. It is over when the service has said so. */
 export async function logOut(engine: Engine, token: string | undefined, stop?: AbortSignal): Promise<void> {
-  const tries = newTries(engine, { ...engine.backoff });
+  const tries = newTries(engine);
   for (;;) {
     await ready(engine, tries);
     const reply = await attempt(engine, tries, logoutRequest(engine.service, token), stop);
@@ -128,36 +121,28 @@ export function logOutBehind(engine: Engine, token: string | undefined): void {
 
 /**
  * Lets something take `limit` milliseconds, or waits for so long, unless the host comes back in the meantime. A request
- * is stopped by its signal, and goes on when the page is merely seen again.
+ * goes on when the page is merely seen again.
  */
-async function within<T>(
-  engine: Engine,
-  limit: number,
-  work?: Promise<T>,
-  signal?: AbortSignal,
-): Promise<T | undefined> {
-  const { env } = engine;
+async function within<T>(engine: Engine, limit: number, work?: Promise<T>): Promise<T | undefined> {
+  const { env, wakers } = engine;
   const began = env.running();
-  let end!: (value: T | PromiseLike<T> | undefined) => void;
-  let fail!: (error: unknown) => void;
-  const ended = new Promise<T | undefined>((resolve, reject) => {
-    end = resolve;
-    fail = reject;
+  let timer: unknown;
+  let deaf: Release | undefined;
+  const ended = new Promise<undefined>((resolve) => {
+    const end = () => resolve(undefined);
+    timer = env.setTimeout(() => {
+      // Most of what looks like an endless wait is a machine that slept.
+      if (env.running() - began > limit + SUSPENDED) wake(engine, true);
+      end();
+    }, limit);
+    deaf = enlist(wakers, (connection) => (connection || !work) && end());
   });
-  const timer = env.setTimeout(() => {
-    // Most of what looks like an endless wait is a machine that slept.
-    if (env.running() - began > limit + SUSPENDED) wake(engine, true);
-    end(undefined);
-  }, limit);
-  const deaf = enlist(engine.wakers, (connection) => {
-    if (connection || !work) end(undefined);
-  });
-  signal?.addEventListener("abort", fail);
-  work?.then(end, fail);
-  return ended.finally(() => {
+  try {
+    return await Promise.race([work ?? ended, ended]);
+  } finally {
     env.clearTimeout(timer);
-    deaf();
-  });
+    deaf?.();
+  }
 }
 
 /** Sends a request, follows no redirect, and reads the answer whole. */

@@ -3,7 +3,7 @@
 
 import type { Environment } from "../environment.js";
 import { type SessionRecord, sameSession } from "../record.js";
-import { Announcer } from "./announce.js";
+import { announcer } from "./announce.js";
 import { memoryStore, type Stored, type TokenStore } from "./store.js";
 
 /** How long to wait for the access token of a tab that has just renewed, in milliseconds. */
@@ -14,7 +14,7 @@ type Message = { readonly record: SessionRecord | null } | "need";
 
 /** Wraps the store of the ids; without one, or one that cannot be read, no ids are sent. */
 export function tabStore(env: Environment, service: string, idStore: TokenStore | null): TokenStore {
-  const announcer = new Announcer(env, `daypass:${service}`);
+  const { post, listen } = announcer(env, service);
   let inner = idStore ?? memoryStore();
   let ids = idStore !== null;
   let isFirst = true;
@@ -27,7 +27,7 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
   const whole = (stored: Stored): Stored => {
     const { record } = stored;
     const serves = record && heard && sameSession(heard, record) && heard.generation === record.generation;
-    return serves ? { ...stored, record: { ...heard, ...written(record), attempts: record.attempts } } : stored;
+    return serves ? { ...stored, record: { ...record, ...heard, attempts: record.attempts } } : stored;
   };
 
   const neighbours = () =>
@@ -37,7 +37,7 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
         env.clearTimeout(timer);
         resolve();
       };
-      announcer.post("need" satisfies Message);
+      post("need" satisfies Message);
     });
 
   return {
@@ -53,7 +53,7 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
         return inner.load();
       });
       const generation = stored.record?.generation ?? 0;
-      if (isFirst) announcer.post("need" satisfies Message);
+      if (isFirst) post("need" satisfies Message);
       // Another tab has just renewed: its token serves here, too.
       else if (generation > seen && whole(stored) === stored) await neighbours();
       isFirst = false;
@@ -65,17 +65,17 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
       if (!done) return { done, stored: whole(stored) };
       if (record?.access_token) heard = record;
       seen = record?.generation ?? 0;
-      announcer.post({ record: record && { ...record, attempts: [] } } satisfies Message);
+      post({ record: record && { ...record, attempts: [] } } satisfies Message);
       return { done, stored: { version: stored.version, record } };
     },
     subscribe: (listener) =>
-      announcer.listen((data) => {
+      listen((data) => {
         const message = data as Message;
         if (message !== "need") {
           if (message.record?.access_token) heard = message.record;
           hearing();
           listener();
-        } else if (heard) announcer.post({ record: heard } satisfies Message);
+        } else if (heard) post({ record: heard } satisfies Message);
       }),
   };
 }

@@ -29,7 +29,7 @@ export type Answer =
   | { readonly is: "nothing"; readonly retryAfter?: number | undefined };
 
 /** What is wrong with the client, and not with its session (RFC 6749 section 5.2, RFC 8707 section 2). */
-const DENIED = /^(invalid_client|unauthorized_client|unsupported_grant_type|invalid_scope|invalid_target)$/;
+const DENIED = /^(invalid_(client|scope|target|request|dpop_proof)|un(authorized_client|supported_grant_type))$/;
 
 /**
  * Reads an answer to a renewal.
@@ -54,22 +54,16 @@ function refused(status: number, body: string, transport: Transport): Answer | u
   if (status === 409) {
     return error === "mismatch" && isWhole(generation) ? { is: error, generation } : undefined;
   }
-  if (status === 400) {
-    if (error === "invalid_grant") {
-      if (reason === "superseded") return { is: reason };
-      const known = reason === "expired" || reason === "revoked" || reason === "reused";
-      return { is: "ended", reason: known ? reason : "unknown" };
-    }
-    if (error === "invalid_request" || error === "invalid_dpop_proof") {
-      // A client that sends a cookie has no token to forget in a body.
-      return transport === "cookie" && String(error_description).includes("refresh_token")
-        ? { is: "no_cookie" }
-        : { is: "denied", error: protocol("calls the request wrong") };
-    }
+  if (status === 400 && error === "invalid_grant") {
+    if (reason === "superseded") return { is: reason };
+    const known = reason === "expired" || reason === "revoked" || reason === "reused";
+    return { is: "ended", reason: known ? reason : "unknown" };
   }
-  return (status === 400 || status === 401) && DENIED.test(String(error))
-    ? { is: "denied", error: config(`the token service refuses this client: ${error}`) }
-    : undefined;
+  if ((status !== 400 && status !== 401) || !DENIED.test(String(error))) return undefined;
+  // A client that sends a cookie has no token to forget in a body.
+  return transport === "cookie" && String(error_description).includes("refresh_token")
+    ? { is: "no_cookie" }
+    : { is: "denied", error: config(`the token service refuses this client: ${error}`) };
 }
 
 /** Reads the answer to a sign-in; throws what it comes to instead of a pair. */
@@ -80,9 +74,8 @@ export function readLogin(reply: Reply, transport: Transport): Pair {
     if (pair) return pair;
     throw protocol("answered a sign-in without tokens");
   }
-  const refusal = status === 400 || status === 401 || status === 403;
-  const problem = refusal && isOf(reply, "problem+json") && String(readObject(body)["type"]);
-  const [, name] = /^urn:daypass:problem:([\w-]+)$/.exec(problem || "") ?? [];
+  const problem = [400, 401, 403].includes(status) && isOf(reply, "problem+json") && readObject(body)["type"];
+  const [, name] = /^urn:daypass:problem:([\w-]+)$/.exec(String(problem)) ?? [];
   if (name === "invalid-credentials") {
     throw new SessionError("credentials", "the user name or the password is wrong");
   }

@@ -25,31 +25,15 @@ export interface Pair {
 /** Reads the JSON that the service answered. Undefined if a member that has to be there is not. */
 export function readPair(body: string, transport: Transport): Pair | undefined {
   const json = readObject(body);
-  const { access_token, refresh_token, session_id, generation, token_type } = json;
-  const { expires_in, refresh_in, server_time, refresh_expires_in } = json;
+  const { access_token, refresh_token, session_id, expires_in, generation } = json;
   const byCookie = transport === "cookie";
   const fits =
     // What is not to be sent as a Bearer (RFC 6750) is of no use here.
-    /^bearer$/i.test(String(token_type)) &&
-    isText(access_token) &&
-    /^[!-~]+$/.test(access_token) &&
-    isText(session_id) &&
-    isWhole(expires_in) &&
-    isWhole(generation) &&
-    (byCookie || isText(refresh_token)) &&
-    [refresh_in, server_time, refresh_expires_in].every((value) => value === undefined || isWhole(value));
-  return fits
-    ? sealed({
-        access_token,
-        expires_in,
-        refresh_in,
-        server_time,
-        refresh_token: byCookie ? undefined : refresh_token,
-        session_id,
-        generation,
-        refresh_expires_in,
-      } as Pair)
-    : undefined;
+    /^bearer$/i.test(String(json["token_type"])) &&
+    [access_token, session_id, byCookie || refresh_token].every((value) => value === true || isText(value)) &&
+    [expires_in, generation].every(isWhole) &&
+    ["refresh_in", "server_time", "refresh_expires_in"].every((name) => !(name in json) || isWhole(json[name]));
+  return fits ? sealed({ ...json, refresh_token: byCookie ? undefined : refresh_token } as unknown as Pair) : undefined;
 }
 
 /** The members of a JSON object; none if it is not one. */
@@ -66,6 +50,7 @@ export function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === "string" && !!value;
+/** Whether it is a text that fits into a header. */
+function isText(value: unknown): boolean {
+  return typeof value === "string" && /^[!-~]+$/.test(value);
 }

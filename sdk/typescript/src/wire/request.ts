@@ -35,12 +35,11 @@ export function logoutRequest(service: string, token?: string): ServiceRequest {
 export function loginRequest(
   service: string,
   transport: Transport,
-  { username, password, label, scope }: Credentials,
+  credentials: Credentials,
   client_id?: string,
 ): ServiceRequest {
   const byCookie = transport === "cookie";
-  const kind = byCookie ? transport : "body";
-  return post(service, "login", { username, password, transport: kind, label, scope, client_id }, byCookie);
+  return post(service, "login", { ...credentials, transport: byCookie ? transport : "body", client_id }, byCookie);
 }
 
 /** Ends all sessions of whoever holds this access token. */
