@@ -95,25 +95,21 @@ describe('a network or a service that is gone', () => {
 
   for (const way of [COOKIE, INDEXED]) {
     test(`the service is killed and restarted under 10 tabs: nobody is signed out (${way.name})`, async () => {
-      const { profile, tabs, tab } = await signedIn(world, way, 10);
+      const { profile, tabs } = await signedIn(world, way, 10);
       await profile.expire();
       const gate = new Gate();
       world.proxy.next(REFRESH, holdAnswer(gate));
       const calls = Promise.all(tabs.map((each) => each.call()));
       calls.catch(() => undefined);
       await gate.arrived('a refresh has been carried out');
-      // Killed after the commit, and its answer with it; then it is away for a while.
+      // Killed after the commit, and its answer with it; then it is away until the tabs have asked in vain.
       await world.service.kill();
-      world.proxy.next(REFRESH, instead(502), 2);
       const before = world.proxy.seen.length;
       gate.open();
-      await profile.context.setOffline(true);
-      await profile.context.setOffline(false);
-      await tab.call().then(() => undefined, () => undefined);
+      await until('the tabs ask in vain', () => world.proxy.seen.length >= before + 3);
       await world.service.start();
       const made = await calls;
       assert.deepEqual(made.map(({ status, error }) => status ?? error), tabs.map(() => 200));
-      assert.ok(world.proxy.seen.length >= before);
       await profile.expire();
       const again = await Promise.all(tabs.map((each) => each.call()));
       assert.deepEqual(again.map(({ status, error }) => status ?? error), tabs.map(() => 200));
@@ -130,10 +126,17 @@ describe('clocks', () => {
 
   /** Uses a session for so many seconds of its own time, a call every half second. */
   async function use(profile: Profile, tab: Tab, seconds: number): Promise<void> {
-    for (let i = 0; i < seconds * 2; i++) {
-      await profile.putForward(500);
-      assert.equal((await tab.call()).status, 200);
-    }
+    const { pages } = world;
+    const made = await tab.run(async ([url, times, both, wall]) => {
+      const statuses = [];
+      for (let i = 1; i <= times; i++) {
+        globalThis.putForward(both + i * 500, wall);
+        statuses.push((await globalThis.app.call(url, {})).status);
+      }
+      return statuses;
+    }, [`${world.api.url}/hello`, seconds * 2, pages.ahead, pages.wallAhead] as const);
+    await profile.putForward(seconds * 1000);
+    assert.deepEqual(made, Array(seconds * 2).fill(200));
   }
 
   test('scenario 23: lifetime of 20 s: no storm', async () => {

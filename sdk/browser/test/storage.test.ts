@@ -126,8 +126,9 @@ describe('storage is cleared', () => {
     const tab = await profile.open(COOKIE.session);
     await tab.signIn();
     await worksOn(tab, profile);
-    await tab.page.goto('about:blank');
-    await clear(tab, world.pages.origin, 'indexeddb');
+    const bare = await profile.open({ bare: true });
+    await tab.close();
+    await clear(bare, world.pages.origin, 'indexeddb');
     const next = await profile.open(COOKIE.session);
     assert.equal((await next.call()).status, 200);
     await worksOn(next, profile);
