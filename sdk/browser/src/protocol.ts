@@ -56,6 +56,8 @@ export interface App {
 declare global {
   // Set by the pages.
   var app: App;
+  /** When the page that is measured had come how far, in milliseconds since navigation began. */
+  var times: Record<string, number> | undefined;
   /** Sets by how much both of the page's clocks are ahead, and by how much more the wall clock, in milliseconds. */
   var putForward: (both: number, wall: number) => void;
 }

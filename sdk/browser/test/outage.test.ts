@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import type { Profile, Tab } from '../src/harness/profile.js';
-import { REFRESH, holdAnswer, instead } from '../src/harness/proxy.js';
+import { REFRESH, instead, loseHeldAnswer } from '../src/harness/proxy.js';
 import { COOKIE, INDEXED, SHARED, type Way } from '../src/harness/transports.js';
 import { Gate, until } from '../src/harness/until.js';
 import { World } from '../src/harness/world.js';
@@ -98,7 +98,7 @@ describe('a network or a service that is gone', () => {
       const { profile, tabs } = await signedIn(world, way, 10);
       await profile.expire();
       const gate = new Gate();
-      world.proxy.next(REFRESH, holdAnswer(gate));
+      world.proxy.next(REFRESH, loseHeldAnswer(gate));
       const calls = Promise.all(tabs.map((each) => each.call()));
       calls.catch(() => undefined);
       await gate.arrived('a refresh has been carried out');
@@ -107,7 +107,8 @@ describe('a network or a service that is gone', () => {
       const before = world.proxy.seen.length;
       gate.open();
       await until('the tabs ask in vain', () => world.proxy.seen.length >= before + 3);
-      await world.service.start();
+      const during = await Promise.race([calls, world.service.start()]);
+      assert.equal(during, undefined, 'nobody has given up');
       const made = await calls;
       assert.deepEqual(made.map(({ status, error }) => status ?? error), tabs.map(() => 200));
       await profile.expire();

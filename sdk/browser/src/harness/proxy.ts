@@ -211,6 +211,15 @@ export const loseAnswer: Fault = async (passing) => {
   passing.hangUp();
 };
 
+/** Delivers a request, and loses its answer once the gate is open. */
+export function loseHeldAnswer(gate: Gate): Fault {
+  return async (passing) => {
+    await passing.deliver();
+    await gate.pass();
+    passing.hangUp();
+  };
+}
+
 /** The answer's head comes, cookie included, and half of its body. */
 export const cutAnswer: Fault = async (passing) => passing.cut(await passing.deliver());
 

@@ -60,6 +60,11 @@ export class World {
     return chromium;
   }
 
+  /** The version of the browser that the profiles in memory share. */
+  async version(): Promise<string> {
+    return (await this.#shared)?.version ?? 'unknown';
+  }
+
   folder(name: string): string {
     return path.join(this.#folder, name);
   }

@@ -2,6 +2,8 @@
 
 import { createSession } from '@daypass/client';
 
+import type {} from '../protocol.js';
+
 const parameters = new URLSearchParams(location.search);
 const parameter = (name: string): string => parameters.get(name) ?? '';
 const api = parameter('api');
@@ -17,7 +19,3 @@ if (parameter('name')) {
 times['session'] = performance.now();
 const answer = await session.fetch(`${api}/hello`);
 if (answer.ok) times['answer'] = performance.now();
-
-declare global {
-  var times: Record<string, number>;
-}

@@ -2,7 +2,7 @@
 
 import { createSession } from '@daypass/client';
 import { SessionProvider, useSession } from '@daypass/client/react';
-import { type ReactElement, useRef } from 'react';
+import { type ReactElement, useEffect, useRef, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
 const parameters = new URLSearchParams(location.search);
@@ -12,6 +12,8 @@ const session = createSession({ baseUrl: parameter('service'), allowedOrigins: [
 
 function Person(): ReactElement {
   const { session, state } = useSession();
+  const [renewals, setRenewals] = useState(0);
+  useEffect(() => session.on('refreshed', () => setRenewals((renewals) => renewals + 1)), [session]);
   const drawn = useRef(0);
   drawn.current += 1;
   const call = async (): Promise<void> => {
@@ -20,7 +22,7 @@ function Person(): ReactElement {
   };
   const signIn = (): Promise<void> => session.signIn({ username: parameter('name'), password: parameter('password') });
   return (
-    <section id="person" data-state={state.status} data-drawn={drawn.current}>
+    <section id="person" data-state={state.status} data-drawn={drawn.current} data-renewals={renewals}>
       {state.status === 'signed-out' ? <p>Signed out: {state.reason}</p> : <p>{state.status}</p>}
       <button id="sign-in" onClick={() => void signIn()}>Sign in</button>
       <button id="call" onClick={() => void call()}>Call</button>
