@@ -104,9 +104,9 @@ describe('a network or a service that is gone', () => {
       await gate.arrived('a refresh has been carried out');
       // Killed after the commit, and its answer with it; then it is away until the tabs have asked in vain.
       await world.service.kill();
-      const before = world.proxy.seen.length;
+      const before = world.proxy.inVain;
       gate.open();
-      await until('the tabs ask in vain', () => world.proxy.seen.length >= before + 3);
+      await until('the tabs ask in vain', () => world.proxy.inVain >= before + 3);
       const during = await Promise.race([calls, world.service.start()]);
       assert.equal(during, undefined, 'nobody has given up');
       const made = await calls;

@@ -60,6 +60,8 @@ const pass: Fault = async (passing) => passing.answer(await passing.deliver());
 /** The proxy. */
 export class FaultProxy {
   readonly seen: Seen[] = [];
+  /** How many requests found no service, preflights included. */
+  inVain = 0;
   #rules: Rule[] = [];
   #target: number | undefined;
   #watchers = new Set<() => void>();
@@ -131,6 +133,7 @@ export class FaultProxy {
       await (rule?.fault ?? pass)(this.#passing(seen, incoming, body, outgoing));
     } catch {
       // The service is down: the browser sees what it sees then.
+      this.inVain += 1;
       outgoing.destroy();
     }
   }
