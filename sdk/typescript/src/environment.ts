@@ -3,8 +3,8 @@
 /** Gives a lock back, or stops listening. */
 export type Release = () => void;
 
-/** What a lifecycle listener hears of: the network is back, the page can be seen, or not any more. */
-export type Lifecycle = "online" | "visible" | "hidden";
+/** What a lifecycle listener hears of: the network is back, the page can be seen, or not any more, or is frozen. */
+export type Lifecycle = "online" | "visible" | "hidden" | "frozen";
 
 /** The part of the Web Locks API that is used. */
 export interface Locks {
@@ -70,8 +70,9 @@ interface Host {
   indexedDB?: object;
   localStorage: KeyValue;
   BroadcastChannel?: new (name: string) => Channel;
-  addEventListener?(type: string, listener: (event: Heard) => void): void;
-  removeEventListener?(type: string, listener: (event: Heard) => void): void;
+  // Capturing: what happens to the document does not always bubble up to the window.
+  addEventListener?(type: string, listener: (event: Heard) => void, capture: true): void;
+  removeEventListener?(type: string, listener: (event: Heard) => void, capture: true): void;
 }
 
 interface Heard {
@@ -86,17 +87,18 @@ export function isBrowser(): boolean {
   return !!host.location;
 }
 
-const HEARD = ["online", "pageshow", "visibilitychange"];
+const HEARD = ["online", "pageshow", "visibilitychange", "freeze", "resume"];
 
 function lifecycle(listener: (what: Lifecycle) => void): Release {
   const hear = ({ type, persisted }: Heard) => {
     if (type === HEARD[2]) listener(visible() ? "visible" : "hidden");
+    else if (type === HEARD[3]) listener("frozen");
     // A page that is shown for the first time comes back from nowhere.
     else if (persisted !== false) listener("online");
   };
-  for (const type of HEARD) host.addEventListener?.(type, hear);
+  for (const type of HEARD) host.addEventListener?.(type, hear, true);
   return () => {
-    for (const type of HEARD) host.removeEventListener?.(type, hear);
+    for (const type of HEARD) host.removeEventListener?.(type, hear, true);
   };
 }
 

@@ -156,8 +156,9 @@ export async function send(
     // A redirect would carry the refresh token to wherever it points.
     redirect: "manual",
     cache: "no-store",
-    // The cookie that an answer sets is kept even if the page is closed meanwhile.
-    keepalive: request.credentials === "include",
+    // The cookie that an answer sets is kept even if the page is closed meanwhile. But what is kept alive is not stopped
+    // either, and could put an old cookie over that of a sign-in: whatever can be repeated under its ids is not.
+    keepalive: request.credentials === "include" && !request.headers["Daypass-Attempt"],
     signal,
   });
   const body = await response.text();
