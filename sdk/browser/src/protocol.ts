@@ -1,5 +1,7 @@
 // What tests and pages tell each other.
 
+import type { Fast } from './fast.js';
+
 /** How a page makes its session. */
 export interface Opened {
   baseUrl: string;
@@ -9,8 +11,8 @@ export interface Opened {
   allowedOrigins: string[];
   refresh?: 'on-demand' | 'eager';
   loginUrl?: string;
-  /** Timers run so many times faster. */
-  hurry?: number;
+  /** Its time passes faster. */
+  fast?: Fast;
 }
 
 /** What became of something that a page was asked to do. */

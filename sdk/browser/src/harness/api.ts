@@ -1,11 +1,21 @@
 // A small API that accepts access tokens as any server would, and can be told to refuse them.
 
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import { type Http2ServerRequest, type Http2ServerResponse, createSecureServer } from 'node:http2';
 
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
 import { listen, type Listening } from './listen.js';
 import type { Gate } from './until.js';
+
+/** A server's key and certificate, in PEM. */
+export interface Certificate {
+  key: string;
+  cert: string;
+}
+
+type Asked = IncomingMessage | Http2ServerRequest;
+type Answering = ServerResponse | Http2ServerResponse;
 
 /** A call as the API saw it. */
 export interface Call {
@@ -26,20 +36,24 @@ export class Api {
   #gates: Gate[] = [];
   #listening!: Listening;
 
-  static async start(issuer: string, keys: () => string, origins: () => string[]): Promise<Api> {
-    const api = new Api();
+  private constructor(private readonly secure: boolean) {}
+
+  /** With a certificate it speaks HTTP/2, without which browsers send no streams. */
+  static async start(issuer: string, keys: () => string, origins: () => string[], certificate?: Certificate): Promise<Api> {
+    const api = new Api(certificate !== undefined);
     let set: ReturnType<typeof createRemoteJWKSet> | undefined;
     const verify = async (token: string): Promise<string> => {
       set ??= createRemoteJWKSet(new URL(`${keys()}/.well-known/jwks.json`), { cooldownDuration: 0 });
       const options = { issuer, audience: issuer, typ: 'at+jwt', algorithms: ['ES256'] };
       return (await jwtVerify(token, set, options)).payload.sub ?? '';
     };
-    api.#listening = await listen(createServer((asked, answer) => void api.#serve(asked, answer, verify, origins())));
+    const serve = (asked: Asked, answer: Answering): void => void api.#serve(asked, answer, verify, origins());
+    api.#listening = await listen(certificate ? createSecureServer(certificate, serve) : createServer(serve));
     return api;
   }
 
   get url(): string {
-    return `http://localhost:${this.#listening.port}`;
+    return `${this.secure ? 'https' : 'http'}://localhost:${this.#listening.port}`;
   }
 
   /** Refuses this token from now on, as if it had expired. */
@@ -56,7 +70,7 @@ export class Api {
     return this.#listening.close();
   }
 
-  async #serve(asked: IncomingMessage, answer: ServerResponse, verify: (token: string) => Promise<string>, origins: string[]): Promise<void> {
+  async #serve(asked: Asked, answer: Answering, verify: (token: string) => Promise<string>, origins: string[]): Promise<void> {
     const origin = asked.headers.origin;
     if (origin && origins.includes(origin)) {
       answer.setHeader('access-control-allow-origin', origin);
@@ -66,7 +80,7 @@ export class Api {
       answer.setHeader('access-control-max-age', '600');
     }
     answer.setHeader('cache-control', 'no-store');
-    if (asked.method === 'OPTIONS') return void answer.writeHead(204).end();
+    if (asked.method === 'OPTIONS') return end(answer, 204);
     const chunks: Buffer[] = [];
     for await (const chunk of asked) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
@@ -78,8 +92,16 @@ export class Api {
     this.calls.push({ path: asked.url ?? '', method: asked.method ?? '', body, status, bearer: token !== undefined });
     if (sub === undefined) {
       const challenge = token === undefined ? 'Bearer' : 'Bearer error="invalid_token", error_description="expired"';
-      return void answer.writeHead(401, { 'www-authenticate': challenge }).end();
+      answer.setHeader('www-authenticate', challenge);
+      return end(answer, 401);
     }
-    answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ sub, body }));
+    answer.setHeader('content-type', 'application/json');
+    end(answer, 200, JSON.stringify({ sub, body }));
   }
+}
+
+/** The two kinds of answers differ in their types only. */
+function end(answer: Answering, status: number, body = ''): void {
+  answer.statusCode = status;
+  (answer as ServerResponse).end(body);
 }

@@ -23,7 +23,9 @@ export class Chromium {
     const program = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
     if (!existsSync(program)) throw new Error(`${program} is missing: apt-get install chromium`);
     // A process group of its own: whoever kills it kills all of it.
-    const child = spawn(program, [...ARGUMENTS, `--user-data-dir=${profile}`, ...more, 'about:blank'], {
+    // And if this process is killed, it goes with it.
+    const words = ['--pdeathsig', 'KILL', program, ...ARGUMENTS, `--user-data-dir=${profile}`, ...more, 'about:blank'];
+    const child = spawn('setpriv', words, {
       stdio: ['ignore', 'ignore', 'pipe'],
       detached: true,
     });

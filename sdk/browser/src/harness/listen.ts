@@ -1,7 +1,8 @@
 // A server on a port that the system chooses, closed with all its connections.
 
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Http2SecureServer } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
 
 /** A server that listens. */
 export interface Listening {
@@ -9,15 +10,20 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Listens on the loopback address. */
-export async function listen(server: Server): Promise<Listening> {
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+/** Listens on the loopback address; the system chooses port 0. */
+export async function listen(server: Server | Http2SecureServer, port = 0): Promise<Listening> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const socket of sockets) socket.destroy();
       }),
   };
 }

@@ -33,10 +33,10 @@ export class Pages {
   readonly weights = new Map<string, number>();
   #listening!: Listening;
 
-  /** `reachable` are the origins that a page with a strict policy may connect to. */
-  static async start(reachable: () => string[]): Promise<Pages> {
+  /** `reachable` are the origins that a page with a strict policy may connect to. The system chooses port 0. */
+  static async start(reachable: () => string[], port = 0): Promise<Pages> {
     const pages = new Pages();
-    pages.#listening = await listen(createServer((asked, answer) => pages.#serve(asked, answer, reachable())));
+    pages.#listening = await listen(createServer((asked, answer) => pages.#serve(asked, answer, reachable())), port);
     return pages;
   }
 

@@ -1,7 +1,8 @@
 // All that a test needs, on origins as they are deployed: the service behind the fault proxy, the site, an API, and the
 // browser.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -58,6 +59,15 @@ export class World {
     const chromium = await Chromium.start(folder, more);
     this.#started.push(chromium);
     return chromium;
+  }
+
+  /** The same API once more, over HTTP/2. Browsers have to be told not to look at its certificate. */
+  async secureApi(): Promise<Api> {
+    const [key, cert] = [this.folder('key.pem'), this.folder('cert.pem')];
+    const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
+    execFileSync('openssl', [...words, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+    const certificate = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+    return Api.start(this.proxy.url, () => this.service.url, () => [this.pages.origin], certificate);
   }
 
   /** The version of the browser that the profiles in memory share. */

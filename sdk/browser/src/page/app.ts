@@ -2,6 +2,7 @@
 
 import { type Session, type SessionOptions, type TokenStore, createSession, indexedDbStore, localStorageStore, memoryStore, notReplayed } from '@daypass/client';
 
+import { fastClock } from '../fast.js';
 import type { App, Made, Opened } from '../protocol.js';
 
 const EVENTS = ['signedin', 'signedout', 'refreshed', 'unreachable', 'reachable', 'persistfailed', 'persisted', 'skew'] as const;
@@ -11,13 +12,13 @@ const events: string[] = [];
 const states: string[] = [];
 const listeners = new Set<(name: string) => unknown>();
 
-function optionsOf({ store, hurry, ...given }: Opened): SessionOptions {
+function optionsOf({ store, fast, ...given }: Opened): SessionOptions {
   const stores = { memory: memoryStore, localStorage: localStorageStore, indexedDB: indexedDbStore };
   const named = store && stores[store]();
   return {
     ...given,
     ...(named && { store: held(named) }),
-    ...(hurry && { environment: { setTimeout: (run: () => void, after: number) => setTimeout(run, after / hurry) } }),
+    ...(fast && { environment: fastClock(fast) }),
   };
 }
 
