@@ -145,9 +145,10 @@ describe('clocks', () => {
     const count = await world.count();
     await use(profile, tab, 80);
     const { rotated = 0, ...others } = await count.outcomes();
-    assert.ok(rotated >= 3 && rotated <= 6, `${rotated} rotations in four lifetimes`);
+    assert.ok(rotated >= 3 && rotated <= 8, `${rotated} rotations in four lifetimes and what the calls took`);
     assert.deepEqual(others, {});
-    assert.equal(count.requests(REFRESH), rotated);
+    // The last one may be under way, behind a call that did not wait for it.
+    assert.ok(count.requests(REFRESH) <= rotated + 1);
     await profile.close();
   });
 
@@ -163,7 +164,7 @@ describe('clocks', () => {
       await profile.putForward(-off, 'wall');
       await use(profile, tab, 20);
       const { rotated = 0, ...others } = await count.outcomes();
-      assert.ok(rotated >= 2 && rotated <= 6, `${rotated} rotations in four lifetimes`);
+      assert.ok(rotated >= 2 && rotated <= 8, `${rotated} rotations in four lifetimes and what the calls took`);
       assert.deepEqual(others, {});
       await profile.close();
     });

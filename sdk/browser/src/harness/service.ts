@@ -161,7 +161,8 @@ function binary(): string {
   return process.env['DAYPASS_BINARY'] ?? path.join(REPOSITORY, 'target/debug/daypass');
 }
 
-async function freePort(): Promise<number> {
+/** A port that stays free while nobody uses it. */
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
     const free = await new Promise<boolean>((resolve) => {

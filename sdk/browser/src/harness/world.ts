@@ -26,13 +26,13 @@ export class World {
   pages!: Pages;
   api!: Api;
 
-  /** Sets everything up. `settings` are the service's, by the names of environment variables. */
-  static async open(settings: Record<string, string> = {}): Promise<World> {
+  /** Sets everything up. `settings` are the service's, by the names of environment variables; `origins` may call it, too. */
+  static async open(settings: Record<string, string> = {}, origins: string[] = []): Promise<World> {
     const world = new World();
     world.#folder = mkdtempSync(path.join(tmpdir(), 'daypass-browser-'));
     world.proxy = await FaultProxy.start();
     world.pages = await Pages.start(() => [world.proxy.url, world.api.url]);
-    const allowedOrigins = [world.pages.origin, world.pages.foreignOrigin];
+    const allowedOrigins = [world.pages.origin, world.pages.foreignOrigin, ...origins];
     const options = { issuer: world.proxy.url, folder: world.#folder, allowedOrigins, settings };
     world.service = await Service.prepare(options, PEOPLE);
     world.api = await Api.start(world.proxy.url, () => world.service.url, () => allowedOrigins);
