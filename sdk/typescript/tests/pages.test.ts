@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createSession } from "@daypass/client";
 import { IDBFactory } from "fake-indexeddb";
 import { flush } from "./support/clock.js";
-import { Browser, Stage } from "./support/stage.js";
+import { API, SERVICE } from "./support/service.js";
+import { ADA, Browser, Stage } from "./support/stage.js";
 
 /** Notes of each request to the service whether it outlives its page. */
 function watched(stage: Stage, browser: Browser): { kept: [string, boolean][]; fetch: typeof fetch } {
@@ -69,4 +71,18 @@ test("a store that was cleared away under an open page is no sign-out: the cooki
   assert.equal(tab.session.state.status, "active");
   assert.deepEqual([stage.service.rotations, stage.service.reuses], [1, 0]);
   assert.ok(!tab.events.some(([name]) => name === "signedout"));
+});
+
+test("where merely looking at storage is forbidden a session is made all the same, and sends no ids", async () => {
+  const stage = new Stage();
+  const browser = new Browser();
+  const forbidden = { get indexedDB(): never { throw new DOMException("no", "SecurityError"); } };
+  const { kept, fetch } = watched(stage, browser);
+  const environment = Object.defineProperties({ fetch }, Object.getOwnPropertyDescriptors(forbidden));
+  const whole = Object.defineProperties(stage.environment(browser), Object.getOwnPropertyDescriptors(environment));
+  const session = createSession({ baseUrl: SERVICE, allowedOrigins: [API], transport: "cookie", environment: whole });
+  await stage.clock.through(session.signIn(ADA));
+  await stage.clock.advance(stage.service.lifetime * 1000);
+  await stage.clock.through(session.getAccessToken());
+  assert.deepEqual(kept.at(-1), ["/v1/refresh", true]);
 });
