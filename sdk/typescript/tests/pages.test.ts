@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createSession } from "@daypass/client";
+import { createSession, type SessionError } from "@daypass/client";
 import { IDBFactory } from "fake-indexeddb";
 import { flush } from "./support/clock.js";
 import { API, SERVICE } from "./support/service.js";
-import { ADA, Browser, Stage } from "./support/stage.js";
+import { ADA, Browser, REFRESH, Stage, until } from "./support/stage.js";
 
 /** Notes of each request to the service whether it outlives its page. */
 function watched(stage: Stage, browser: Browser): { kept: [string, boolean][]; fetch: typeof fetch } {
@@ -71,6 +71,19 @@ test("a store that was cleared away under an open page is no sign-out: the cooki
   assert.equal(tab.session.state.status, "active");
   assert.deepEqual([stage.service.rotations, stage.service.reuses], [1, 0]);
   assert.ok(!tab.events.some(([name]) => name === "signedout"));
+});
+
+test("a store and a cookie that were cleared away after an id was sent: signed out, after one more request", async () => {
+  const stage = new Stage();
+  const browser = new Browser();
+  const tab = await stage.expired({}, browser);
+  stage.service.next(REFRESH, "lose-request");
+  const asked = tab.session.getAccessToken().catch((error: SessionError) => error.code);
+  await until(() => stage.service.requests(REFRESH).length === 1);
+  Object.assign(browser.indexedDB as object, new IDBFactory());
+  browser.jar.cookie = undefined;
+  assert.equal(await stage.clock.through(asked), "cookie_missing");
+  assert.ok(stage.service.requests(REFRESH).length <= 3);
 });
 
 test("where merely looking at storage is forbidden a session is made all the same, and sends no ids", async () => {
