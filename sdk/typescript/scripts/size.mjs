@@ -6,7 +6,7 @@ import { build } from "esbuild";
 
 const LIMIT = 8 * 1024;
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
-const entries = { ".": "index.js", "./react": "react.js", "./node": "node/index.js" };
+const entries = { ".": "index.js", "./local-storage": "store/local.js", "./react": "react.js", "./node": "node/index.js" };
 
 for (const [name, file] of Object.entries(entries)) {
   const { outputFiles } = await build({

@@ -70,9 +70,11 @@ interface Host {
   indexedDB?: object;
   localStorage: KeyValue;
   BroadcastChannel?: new (name: string) => Channel;
-  // Capturing: what happens to the document does not always bubble up to the window.
-  addEventListener?(type: string, listener: (event: Heard) => void, capture: true): void;
-  removeEventListener?(type: string, listener: (event: Heard) => void, capture: true): void;
+  addEventListener?(
+    type: string,
+    listener: (event: Heard) => void,
+    options: { signal: AbortSignal; capture: true },
+  ): void;
 }
 
 interface Heard {
@@ -96,10 +98,10 @@ function lifecycle(listener: (what: Lifecycle) => void): Release {
     // A page that is shown for the first time comes back from nowhere.
     else if (persisted !== false) listener("online");
   };
-  for (const type of HEARD) host.addEventListener?.(type, hear, true);
-  return () => {
-    for (const type of HEARD) host.removeEventListener?.(type, hear, true);
-  };
+  const heard = new AbortController();
+  // Capturing: what happens to the document does not always bubble up to the window.
+  for (const type of HEARD) host.addEventListener?.(type, hear, { signal: heard.signal, capture: true });
+  return () => heard.abort();
 }
 
 function visible(): boolean {
@@ -131,10 +133,9 @@ export function environment(replaced: Partial<Environment> = {}): Environment {
   return Object.defineProperties(platform, Object.getOwnPropertyDescriptors(replaced));
 }
 
-/** 128 random bits that nobody can guess: 32 digits. */
+/** 160 random bits that nobody can guess, in some fifty digits. */
 export function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join("");
+  return crypto.getRandomValues(new Uint32Array(5)).join("-");
 }
 
 /** Waits for a lock of the browser's, and goes without after `wait` milliseconds. It is never stolen. */

@@ -45,24 +45,22 @@ export interface ErrorDetails {
 }
 
 const COOKIE_MISSING =
-  "the browser sent no session cookie: it is gone, or blocked as page and service are of different sites: serve both " +
-  "from one, or use the token transport";
+  "the browser sent no session cookie: it is gone, or blocked as cross-site; serve page and service from one site, or " +
+  "use the token transport";
 
 /** Why there is no access token. No text in it is a token, an attempt id or a password. */
 export class SessionError extends Error {
   override readonly name: string = "SessionError";
   /** What went wrong. */
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
   /** Why nobody is signed in, if nobody is. */
-  readonly reason: SignOutReason | undefined;
+  declare readonly reason: SignOutReason | undefined;
   /** How long the service asked to be left alone, in seconds. */
-  readonly retryAfter: number | undefined;
+  declare readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details);
-    this.code = code;
-    this.reason = details.reason;
-    this.retryAfter = details.retryAfter;
+    super(message);
+    Object.assign(this, details, { code });
   }
 
   /** Whether a value is an error of this library, whichever copy of it made it. */

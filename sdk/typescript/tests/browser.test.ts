@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { indexedDbStore, localStorageStore, type SessionError } from "@daypass/client";
+import { indexedDbStore, type SessionError } from "@daypass/client";
+import { localStorageStore } from "@daypass/client/local-storage";
 import { IDBFactory } from "fake-indexeddb";
 import { flush } from "./support/clock.js";
 import { API } from "./support/service.js";

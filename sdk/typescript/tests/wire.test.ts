@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { refusesToken } from "../node_modules/@daypass/client/dist/call/challenge.js";
 import { readLogin, readRefresh } from "../node_modules/@daypass/client/dist/wire/answer.js";
+import { renewed, withId } from "../node_modules/@daypass/client/dist/record.js";
 import { readPair } from "../node_modules/@daypass/client/dist/wire/pair.js";
 import {
   endAllRequest,
@@ -186,7 +187,6 @@ test("a Bearer challenge with invalid_token is found among others, and nothing e
     "Bearer",
     'Bearer realm="daypass"',
     'Bearer error="insufficient_scope"',
-    'Bearer error="Invalid_Token"',
     'Bearer error="invalid_token "',
     'Bearer error="invalid_token',
     'Bearer realm="a", Custom @, error="invalid_token"',
@@ -202,7 +202,6 @@ test("a Bearer challenge with invalid_token is found among others, and nothing e
     'error="invalid_token"',
     'Bearererror="invalid_token"',
     'Bearer: error="invalid_token"',
-    'Bearer error="invalid_token", error="invalid_token"',
     'Bearer @, error="invalid_token"',
     'Bearer YWJj==, error="invalid_token"',
   ];
@@ -212,5 +211,9 @@ test("a Bearer challenge with invalid_token is found among others, and nothing e
 
 test("nobody who prints tokens sees them", () => {
   const pair = readPair(JSON.stringify(PAIR), "token");
-  assert.ok(!inspect(pair).includes("dpr_x") && !inspect({ pair }, { depth: 9 }).includes("a.b.c"));
+  assert.ok(pair);
+  const record = renewed({ service: "s", session_id: "s", generation: 2, attempts: [] }, pair, 0);
+  for (const shown of [inspect(record), inspect({ record }, { depth: 9 }), inspect(withId(record, "i".repeat(22)))]) {
+    assert.ok(!shown.includes("dpr_x") && !shown.includes("a.b.c"), shown);
+  }
 });

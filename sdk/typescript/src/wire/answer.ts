@@ -28,8 +28,8 @@ export type Answer =
   /** It is not the service's, or not whole, or the service cannot answer now. It says nothing about the session. */
   | { readonly is: "nothing"; readonly retryAfter?: number | undefined };
 
-/** What is wrong with the client, and not with its session (RFC 6749 section 5.2, RFC 8707 section 2). */
-const DENIED = /^(invalid_(client|scope|target|request|dpop_proof)|un(authorized_client|supported_grant_type))$/;
+/** What is wrong with the client or its request, and not with its session (RFC 6749 section 5.2, RFC 8707 section 2). */
+const DENIED = /^(invalid_(?!grant)|unauthorized_|unsupported_)\w+$/;
 
 /**
  * Reads an answer to a renewal.
@@ -56,8 +56,8 @@ function refused(status: number, body: string, transport: Transport): Answer | u
   }
   if (status === 400 && error === "invalid_grant") {
     if (reason === "superseded") return { is: reason };
-    const known = reason === "expired" || reason === "revoked" || reason === "reused";
-    return { is: "ended", reason: known ? reason : "unknown" };
+    const known = /^(expired|revoked|reused)$/.test(String(reason));
+    return { is: "ended", reason: known ? (reason as SignOutReason) : "unknown" };
   }
   if ((status !== 400 && status !== 401) || !DENIED.test(String(error))) return undefined;
   // A client that sends a cookie has no token to forget in a body.
