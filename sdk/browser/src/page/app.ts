@@ -1,6 +1,7 @@
 // A page with a session, which tests steer.
 
-import { type Session, type SessionOptions, type TokenStore, createSession, indexedDbStore, localStorageStore, memoryStore, notReplayed } from '@daypass/client';
+import { type Session, type SessionOptions, type TokenStore, createSession, indexedDbStore, memoryStore, notReplayed } from '@daypass/client';
+import { localStorageStore } from '@daypass/client/local-storage';
 
 import { fastClock } from '../fast.js';
 import type { App, Made, Opened } from '../protocol.js';
