@@ -11,7 +11,7 @@ const dist = join(root, "dist");
 
 /** Members of the engine's own values: none is of a platform's object, of JSON or of the public types. */
 const INTERNAL = `ahead asked awoke backoff began changing closing cookieless current ended env failures flight hasFailed
-  here jitter mismatches out outbox pair since skew snapshot told tries unpersisted unseen unwritten wakers wall wish stop`;
+  here jitter mismatches out outbox pair since skew snapshot told tries unpersisted unseen unwritten wakers wall wish stop landed listeners`;
 
 rmSync(dist, { recursive: true, force: true });
 execFileSync("npx", ["--no-install", "tsc", "-p", "."], { cwd: root, stdio: "inherit" });

@@ -8,11 +8,7 @@ export type Lifecycle = "online" | "visible" | "hidden" | "frozen";
 
 /** The part of the Web Locks API that is used. */
 export interface Locks {
-  request(
-    name: string,
-    options: { signal?: AbortSignal },
-    callback: () => Promise<void> | void,
-  ): Promise<unknown>;
+  request(name: string, options: { signal?: AbortSignal }, callback: () => Promise<void> | void): Promise<unknown>;
 }
 
 /** The part of a `BroadcastChannel` that is used. */

@@ -45,8 +45,7 @@ export interface ErrorDetails {
 }
 
 const COOKIE_MISSING =
-  "the browser sent no session cookie: it is gone, or blocked as cross-site; serve page and service from one site, or " +
-  "use the token transport";
+  "no session cookie was sent: it is gone, or blocked as cross-site: use one site for page and service, or token transport";
 
 /** Why there is no access token. No text in it is a token, an attempt id or a password. */
 export class SessionError extends Error {
@@ -65,7 +64,7 @@ export class SessionError extends Error {
 
   /** Whether a value is an error of this library, whichever copy of it made it. */
   static is(value: unknown): value is SessionError {
-    return value instanceof Error && value.name === "SessionError";
+    return (value as Partial<Error> | undefined)?.name === "SessionError";
   }
 
   /** Whether somebody has to sign in before there can be an access token again. */
@@ -86,16 +85,16 @@ export function signedOut(reason: SignOutReason): SessionError {
 }
 
 export function unavailable(retryAfter?: number): SessionError {
-  return new SessionError("unavailable", "the token service cannot be reached", { retryAfter });
+  return new SessionError("unavailable", "the service is unreachable", { retryAfter });
 }
 
 /** What a store threw, as an error of this library. */
 export function storeFailed(cause: unknown): SessionError {
-  return new SessionError("store", "the token store failed", { cause });
+  return new SessionError("store", "the store failed", { cause });
 }
 
 export function protocol(what: string): SessionError {
-  return new SessionError("protocol", `the token service ${what}`);
+  return new SessionError("protocol", `the service ${what}`);
 }
 
 export function config(what: string): SessionError {

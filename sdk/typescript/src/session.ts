@@ -105,12 +105,7 @@ export function createSession(options: SessionOptions): Session {
   };
 }
 
-function storeOf(
-  { store }: SessionOptions,
-  env: Environment,
-  transport: Transport,
-  service: string,
-): TokenStore {
+function storeOf({ store }: SessionOptions, env: Environment, transport: Transport, service: string): TokenStore {
   if (transport === "token") return store ?? memoryStore();
   const ids = store === undefined ? indexedDbStore({ name: service, environment: env }) : store;
   return tabStore(env, service, ids);

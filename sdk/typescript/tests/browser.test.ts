@@ -263,7 +263,10 @@ for (const [kind, make] of [
     "localStorage",
     (stage: Stage, browser: Browser) => {
       const items = new Map<string, string>();
-      const localStorage = { getItem: (key: string) => items.get(key) ?? null, setItem: (key: string, value: string) => void items.set(key, value) };
+      const localStorage = {
+        getItem: (key: string) => items.get(key) ?? null,
+        setItem: (key: string, value: string) => void items.set(key, value),
+      };
       return localStorageStore({ environment: { ...stage.environment(browser), localStorage } });
     },
   ],

@@ -2,7 +2,17 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -72,7 +82,13 @@ test("an exchange is atomic, and readers never meet half a session", async () =>
 });
 
 test("what is no session is left alone, and what others could read is closed to them", async () => {
-  const foreign = ["", "{}", '{"format":1,"version":"x","record":null}', '{"format":"daypass-node-1"}', "x".repeat(70_000)];
+  const foreign = [
+    "",
+    "{}",
+    '{"format":1,"version":"x","record":null}',
+    '{"format":"daypass-node-1"}',
+    "x".repeat(70_000),
+  ];
   for (const [i, text] of foreign.entries()) {
     const file = join(folder, `foreign-${i}.json`);
     writeFileSync(file, text);
@@ -115,7 +131,10 @@ test("a lock of a dead process is taken away, one of a living process never", as
   writeFileSync(`${file}.renewal`, holder(child.pid ?? 0, "d"));
   assert.equal(await lock(20), null, "whoever cannot be judged is alive");
   rmSync(`${file}.renewal`);
-  assert.deepEqual(readdirSync(folder).filter((name) => name.startsWith("locked")), []);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("locked")),
+    [],
+  );
 });
 
 test(`s13 eight processes, ${LOOPS} loops, a lifetime of one second: no invalid_grant`, async () => {

@@ -21,7 +21,12 @@ after(async () => {
 });
 
 function session(options: Partial<SessionOptions> = {}): Session {
-  const made = createSession({ baseUrl: service.origin, allowedOrigins: [service.origin], transport: "token", ...options });
+  const made = createSession({
+    baseUrl: service.origin,
+    allowedOrigins: [service.origin],
+    transport: "token",
+    ...options,
+  });
   open.push(made);
   return made;
 }

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { refusesToken } from "../node_modules/@daypass/client/dist/call/challenge.js";
-import { readLogin, readRefresh } from "../node_modules/@daypass/client/dist/wire/answer.js";
 import { renewed, withId } from "../node_modules/@daypass/client/dist/record.js";
+import { readLogin, readRefresh } from "../node_modules/@daypass/client/dist/wire/answer.js";
 import { readPair } from "../node_modules/@daypass/client/dist/wire/pair.js";
 import {
   endAllRequest,
@@ -88,13 +88,19 @@ test("tokens are read, and what is not whole is not", () => {
 test("only a JSON 400 invalid_grant ends a session", () => {
   const read = (...parameters: Parameters<typeof reply>) => readRefresh(reply(...parameters), "token").is;
   const grant = { error: "invalid_grant" };
-  for (const [reason, told] of [["expired", "expired"], ["revoked", "revoked"], ["reused", "reused"], ["x", "unknown"]]) {
+  for (const [reason, told] of [
+    ["expired", "expired"],
+    ["revoked", "revoked"],
+    ["reused", "reused"],
+    ["x", "unknown"],
+  ]) {
     assert.deepEqual(readRefresh(json(400, { ...grant, reason }), "token"), { is: "ended", reason: told });
   }
   assert.deepEqual(readRefresh(json(400, grant), "token"), { is: "ended", reason: "unknown" });
   assert.equal(read(400, "application/json", { ...grant, reason: "superseded" }), "superseded");
   assert.equal(read(400, "Application/JSON; charset=utf-8", grant), "ended");
-  for (const type of ["text/html", "application/problem+json", "text/json"]) assert.equal(read(400, type, grant), "nothing");
+  for (const type of ["text/html", "application/problem+json", "text/json"])
+    assert.equal(read(400, type, grant), "nothing");
   for (const status of [200, 201, 302, 401, 403, 404, 408, 409, 410, 429, 500, 502, 503]) {
     assert.equal(read(status, "application/json", grant), "nothing", String(status));
   }
@@ -128,7 +134,8 @@ test("Retry-After is believed of those who are busy", () => {
   };
   for (const status of [408, 429, 500, 503]) assert.equal(wait(status, { "retry-after": "7" }), 7);
   for (const status of [200, 302, 400, 403]) assert.equal(wait(status, { "retry-after": "7" }), undefined);
-  const after = (value: string, date?: string) => retryAfter(new Headers({ "retry-after": value, ...(date && { date }) }));
+  const after = (value: string, date?: string) =>
+    retryAfter(new Headers({ "retry-after": value, ...(date && { date }) }));
   assert.equal(after("0"), 0);
   assert.equal(after("99999999"), 3600);
   assert.equal(after("soon"), undefined);

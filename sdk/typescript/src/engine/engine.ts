@@ -4,7 +4,7 @@ import type { Environment, Release } from "../environment.js";
 import { type ErrorCode, SessionError, type SignOutReason, storeFailed } from "../errors.js";
 import type { Events, SessionState } from "../events.js";
 import { type Current, left, type Moment } from "../policy.js";
-import { type SessionRecord, type Served, sameSession } from "../record.js";
+import { type Served, type SessionRecord, sameSession } from "../record.js";
 import type { Exchange, Stored, TokenStore } from "../store/store.js";
 import type { Transport } from "../wire/pair.js";
 import { type Backoff, noBackoff, woke } from "./backoff.js";
@@ -38,7 +38,7 @@ export interface Flight {
   /** How often the service has named another generation. */
   mismatches: number;
   /** Brings a token, or nothing if those who wait have to look again. */
-  readonly done: Promise<string | undefined>;
+  readonly landed: Promise<string | undefined>;
 }
 
 /** What others can listen to. */
@@ -118,7 +118,7 @@ export function now({ env }: Engine): Moment {
 /** The host is online again, or awake: what waits to be tried again is tried now. */
 export function wake(engine: Engine, connection: boolean): void {
   woke(engine.backoff, engine.env.running());
-  for (const waker of [...engine.wakers]) waker(connection);
+  for (const waker of engine.wakers) waker(connection);
 }
 
 /** Reads the store and takes over what is there, where no renewal does. */
@@ -288,8 +288,9 @@ export function listen<K extends keyof Heard>(
   name: K,
   listener: (event: Heard[K]) => void,
 ): Release {
+  listeners[name] ??= new Set();
   // The same function may listen twice.
-  return enlist((listeners[name] ??= new Set()), (event: never) => listener(event));
+  return enlist(listeners[name], (event: never) => listener(event));
 }
 
 /** Adds something to a set, until it is released. */

@@ -45,7 +45,7 @@ export async function accessToken(engine: Engine, wish: Wish): Promise<string> {
     if (at) return at;
     const joined = engine.flight;
     try {
-      const token = await (joined ?? launch(engine, wish)).done;
+      const token = await (joined ?? launch(engine, wish)).landed;
       // A renewal for somebody else may have brought what does not serve this one.
       if (token && token !== wish.rejected && !(joined && wish.minValidity)) return token;
     } catch (error) {
@@ -89,7 +89,7 @@ function launch(engine: Engine, wish: Wish): Flight {
     wish,
     mismatches: 0,
     tries: newTries(engine),
-    done: new Promise((resolve, reject) => {
+    landed: new Promise((resolve, reject) => {
       stop.signal.addEventListener("abort", () => resolve(undefined));
       // Not before it is known to be under way.
       Promise.resolve()
@@ -98,7 +98,7 @@ function launch(engine: Engine, wish: Wish): Flight {
     }),
   };
   // Nobody has to wait for it.
-  flight.done.catch(() => undefined);
+  flight.landed.catch(() => undefined);
   engine.flight = flight;
   return flight;
 }
@@ -204,7 +204,12 @@ async function request(
 ): Promise<string | undefined> {
   const asked = now(engine);
   const { session_id, generation, refresh_token } = record;
-  const answer = await ask(engine, flight.tries, refreshRequest(engine.service, refresh_token, header), flight.stop.signal);
+  const answer = await ask(
+    engine,
+    flight.tries,
+    refreshRequest(engine.service, refresh_token, header),
+    flight.stop.signal,
+  );
   switch (answer.is) {
     case "renewed": {
       const { pair } = answer;
@@ -266,13 +271,7 @@ async function over(
 }
 
 /** Writes the tokens of a renewal that was asked for at `asked`. Where they are not wanted any more they are handed back. */
-async function keep(
-  engine: Engine,
-  flight: Flight,
-  sent: SessionRecord,
-  pair: Pair,
-  asked: Moment,
-): Promise<string> {
+async function keep(engine: Engine, flight: Flight, sent: SessionRecord, pair: Pair, asked: Moment): Promise<string> {
   const record = renewed(sent, pair, asked.wall);
   const current = currentOf(engine, record, asked, true);
   const give = (kept: SessionRecord, version: string, unwritten?: SessionRecord) => {

@@ -74,12 +74,7 @@ export async function attempt(
 }
 
 /** One request for tokens, and what was said to it. */
-export async function ask(
-  engine: Engine,
-  tries: Tries,
-  request: ServiceRequest,
-  stop: AbortSignal,
-): Promise<Answer> {
+export async function ask(engine: Engine, tries: Tries, request: ServiceRequest, stop: AbortSignal): Promise<Answer> {
   const reply = await attempt(engine, tries, request, stop);
   const answer: Answer = reply ? readRefresh(reply, engine.transport) : { is: "nothing" };
   if (answer.is === "nothing") {
@@ -112,7 +107,11 @@ export async function logOut(engine: Engine, token: string | undefined, stop?: A
 
 /** Ends a session at the service as far as that can be done, while nobody waits for it. */
 export function logOutBehind(engine: Engine, token: string | undefined): void {
-  if (token) logOut(engine, token).then(() => tell(engine), () => undefined);
+  if (token)
+    logOut(engine, token).then(
+      () => tell(engine),
+      () => undefined,
+    );
 }
 
 /**
@@ -142,11 +141,7 @@ async function within<T>(engine: Engine, limit: number, work?: Promise<T>): Prom
 }
 
 /** Sends a request, follows no redirect, and reads the answer whole. */
-async function send(
-  { env }: Engine,
-  { url, ...request }: ServiceRequest,
-  signal: AbortSignal,
-): Promise<Reply> {
+async function send({ env }: Engine, { url, ...request }: ServiceRequest, signal: AbortSignal): Promise<Reply> {
   const response = await env.fetch(url, {
     ...request,
     // A redirect would carry the refresh token to wherever it points.

@@ -63,7 +63,7 @@ function refused(status: number, body: string, transport: Transport): Answer | u
   // A client that sends a cookie has no token to forget in a body.
   return transport === "cookie" && String(error_description).includes("refresh_token")
     ? { is: "no_cookie" }
-    : { is: "denied", error: config(`the token service refuses this client: ${error}`) };
+    : { is: "denied", error: config(`the service refuses this client: ${error}`) };
 }
 
 /** Reads the answer to a sign-in; throws what it comes to instead of a pair. */
@@ -72,14 +72,14 @@ export function readLogin(reply: Reply, transport: Transport): Pair {
   if (status === 200 && isOf(reply, "json")) {
     const pair = readPair(body, transport);
     if (pair) return pair;
-    throw protocol("answered a sign-in without tokens");
+    throw protocol("sent no tokens");
   }
   const problem = [400, 401, 403].includes(status) && isOf(reply, "problem+json") && readObject(body)["type"];
   const [, name] = /^urn:daypass:problem:([\w-]+)$/.exec(String(problem)) ?? [];
   if (name === "invalid-credentials") {
     throw new SessionError("credentials", "the user name or the password is wrong");
   }
-  throw name ? config(`the token service refuses the sign-in: ${name}`) : unavailable(retryAfter(headers));
+  throw name ? config(`the service refuses the sign-in: ${name}`) : unavailable(retryAfter(headers));
 }
 
 /** Whether the answer says that it is of this type of `application`. */

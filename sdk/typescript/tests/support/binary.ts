@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, openSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,7 +43,12 @@ export class Binary {
       env: this.environment,
       stdio: ["ignore", log, log],
     });
-    while (!(await fetch(`${this.origin}/readyz`).then(({ ok }) => ok, () => false))) {
+    while (
+      !(await fetch(`${this.origin}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ))
+    ) {
       if (this.child.exitCode !== null) throw new Error(`the service ended; its log is in ${this.folder}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -71,7 +76,9 @@ export class Binary {
 }
 
 function path(): string {
-  return process.env["DAYPASS_BINARY"] ?? fileURLToPath(new URL("../../../../../target/debug/daypass", import.meta.url));
+  return (
+    process.env["DAYPASS_BINARY"] ?? fileURLToPath(new URL("../../../../../target/debug/daypass", import.meta.url))
+  );
 }
 
 async function freePort(): Promise<number> {
