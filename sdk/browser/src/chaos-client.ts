@@ -22,18 +22,26 @@
 // Each line on the standard output is a report, in JSON: "renewed", "unavailable", {"signed_out": WHY}, {"failed": WHY}.
 // After one of the last two it ends. It leaves when its standard input is closed.
 
-import { parseArgs } from 'node:util';
+import { parseArgs } from "node:util";
 
-import { browserClient } from './chaos/browser.js';
-import { nodeClient } from './chaos/node.js';
-import type { Arguments, Report } from './chaos/report.js';
+import { browserClient } from "./chaos/browser.js";
+import { nodeClient } from "./chaos/node.js";
+import type { Arguments, Report } from "./chaos/report.js";
 
 function read(): Arguments {
-  const text = { type: 'string' } as const;
+  const text = { type: "string" } as const;
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      user: text, password: text, tabs: text, 'page-port': text, service: text, store: text, seed: text, factor: text, base: text,
+      user: text,
+      password: text,
+      tabs: text,
+      "page-port": text,
+      service: text,
+      store: text,
+      seed: text,
+      factor: text,
+      base: text,
     },
   });
   const need = (name: keyof typeof values): string => {
@@ -42,18 +50,18 @@ function read(): Arguments {
     return value;
   };
   const [kind] = positionals;
-  if (kind !== 'node' && kind !== 'browser') throw new Error('the first argument is `node` or `browser`');
+  if (kind !== "node" && kind !== "browser") throw new Error("the first argument is `node` or `browser`");
   return {
     kind,
-    user: need('user'),
-    password: need('password'),
+    user: need("user"),
+    password: need("password"),
     tabs: Number(values.tabs ?? 4),
-    pagePort: Number(values['page-port'] ?? 0),
-    service: need('service'),
-    store: need('store'),
+    pagePort: Number(values["page-port"] ?? 0),
+    service: need("service"),
+    store: need("store"),
     // Seeds of the harness have 64 bits; the lower half of them will do.
-    seed: Number(BigInt.asUintN(32, BigInt(need('seed')))),
-    fast: { factor: Number(values.factor ?? 1), base: Number(BigInt(values.base ?? '0') / 1_000_000n) },
+    seed: Number(BigInt.asUintN(32, BigInt(need("seed")))),
+    fast: { factor: Number(values.factor ?? 1), base: Number(BigInt(values.base ?? "0") / 1_000_000n) },
   };
 }
 
@@ -63,9 +71,14 @@ function tell(report: Report): void {
 
 const given = read();
 // Nothing is ever written to it.
-const leave = new Promise<void>((resolve) => process.stdin.on('end', resolve).on('error', () => resolve()).resume());
-process.stdout.on('error', () => process.exit(0));
-const client = given.kind === 'node' ? nodeClient : browserClient;
+const leave = new Promise<void>((resolve) =>
+  process.stdin
+    .on("end", resolve)
+    .on("error", () => resolve())
+    .resume(),
+);
+process.stdout.on("error", () => process.exit(0));
+const client = given.kind === "node" ? nodeClient : browserClient;
 const code = await client(given, tell, leave).catch((error: Error) => {
   tell({ failed: error.message });
   return 1;

@@ -1,15 +1,15 @@
 // What tests and pages tell each other.
 
-import type { Fast } from './fast.js';
+import type { Fast } from "./fast.js";
 
 /** How a page makes its session. */
 export interface Opened {
   baseUrl: string;
-  transport: 'cookie' | 'token';
+  transport: "cookie" | "token";
   /** For the token transport. */
-  store?: 'memory' | 'localStorage' | 'indexedDB';
+  store?: "memory" | "localStorage" | "indexedDB";
   allowedOrigins: string[];
-  refresh?: 'on-demand' | 'eager';
+  refresh?: "on-demand" | "eager";
   loginUrl?: string;
   /** Its time passes faster. */
   fast?: Fast;
@@ -31,7 +31,7 @@ export interface Made {
 
 /** What a page knows of its session. */
 export interface Told {
-  state: 'unknown' | 'signed-out' | 'active' | 'stale' | 'unreachable';
+  state: "unknown" | "signed-out" | "active" | "stale" | "unreachable";
   /** The events so far. */
   events: string[];
   /** The states so far. */

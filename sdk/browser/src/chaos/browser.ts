@@ -1,11 +1,11 @@
 // One Chromium whose tabs share a session by cookie, and are closed, crashed and opened again.
 
-import type { Page } from 'playwright-core';
+import type { Page } from "playwright-core";
 
-import { Chromium } from '../harness/browser.js';
-import { Dice } from '../harness/dice.js';
-import { Pages } from '../harness/pages.js';
-import { type Arguments, Caller, type Tell } from './report.js';
+import { Chromium } from "../harness/browser.js";
+import { Dice } from "../harness/dice.js";
+import { Pages } from "../harness/pages.js";
+import { type Arguments, Caller, type Tell } from "./report.js";
 
 /** A tab is closed and opened again after so many calls at least, and at most. */
 const OPEN = { least: 10, most: 60 };
@@ -43,7 +43,12 @@ export async function browserClient(given: Arguments, tell: Tell, leave: Promise
 async function openTab(chromium: Chromium, pages: Pages, { service, fast }: Arguments): Promise<Page> {
   const page = await chromium.profile.newPage();
   await page.goto(pages.foreignOrigin);
-  await page.evaluate((opened) => globalThis.app.open(opened), { baseUrl: service, transport: 'cookie' as const, allowedOrigins: [], fast });
+  await page.evaluate((opened) => globalThis.app.open(opened), {
+    baseUrl: service,
+    transport: "cookie" as const,
+    allowedOrigins: [],
+    fast,
+  });
   return page;
 }
 
@@ -52,21 +57,24 @@ async function signInPatiently(page: Page, { user, password }: Arguments, tell: 
   for (;;) {
     const { token, error } = await page.evaluate(() => globalThis.app.token({}));
     if (token !== undefined) return;
-    if (error === 'signed_out' || error === 'cookie_missing') {
-      const made = await page.evaluate(([user, password]) => globalThis.app.signIn(user, password), [user, password] as const);
+    if (error === "signed_out" || error === "cookie_missing") {
+      const made = await page.evaluate(([user, password]) => globalThis.app.signIn(user, password), [
+        user,
+        password,
+      ] as const);
       if (made.error === undefined) return;
-      if (made.error !== 'unavailable') throw new Error(`nobody can sign in: ${made.error}`);
+      if (made.error !== "unavailable") throw new Error(`nobody can sign in: ${made.error}`);
     }
-    tell('unavailable');
+    tell("unavailable");
   }
 }
 
 /** Ends a tab, whatever is under way in it. */
 async function end(page: Page, dice: Dice): Promise<void> {
   if (dice.chance(300)) {
-    const crashed = new Promise((resolve) => page.once('crash', resolve));
+    const crashed = new Promise((resolve) => page.once("crash", resolve));
     const session = await page.context().newCDPSession(page);
-    void session.send('Page.crash').catch(() => {});
+    void session.send("Page.crash").catch(() => undefined);
     await crashed;
   }
   await page.close();

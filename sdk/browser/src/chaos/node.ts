@@ -1,13 +1,13 @@
 // A Node program that shares a session with others of its kind by a file.
 
-import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm } from "node:fs/promises";
 
-import { type Session, createSession } from '@daypass/client';
-import { fileStore } from '@daypass/client/node';
+import { createSession, type Session } from "@daypass/client";
+import { fileStore } from "@daypass/client/node";
 
-import { fastClock } from '../fast.js';
-import { Dice } from '../harness/dice.js';
-import { type Arguments, type Ask, Caller, type Tell } from './report.js';
+import { fastClock } from "../fast.js";
+import { Dice } from "../harness/dice.js";
+import { type Arguments, type Ask, Caller, type Tell } from "./report.js";
 
 /** Lives until nobody wants it any more. The answer is its exit code. */
 export async function nodeClient(given: Arguments, tell: Tell, leave: Promise<void>): Promise<number> {
@@ -15,7 +15,7 @@ export async function nodeClient(given: Arguments, tell: Tell, leave: Promise<vo
   const session = createSession({
     baseUrl: service,
     allowedOrigins: [],
-    transport: 'token',
+    transport: "token",
     store: fileStore(`${store}.node`),
     environment: fastClock(fast),
   });
@@ -34,18 +34,24 @@ export async function nodeClient(given: Arguments, tell: Tell, leave: Promise<vo
 }
 
 /** Signs in if nobody has yet: one of those who share the store does, and the others wait for it. */
-async function signInOnce(session: Session, ask: Ask, caller: Caller, claim: string, person: { username: string; password: string }): Promise<void> {
+async function signInOnce(
+  session: Session,
+  ask: Ask,
+  caller: Caller,
+  claim: string,
+  person: { username: string; password: string },
+): Promise<void> {
   for (;;) {
     const { error } = await ask(undefined);
-    if (error !== 'signed_out') return;
+    if (error !== "signed_out") return;
     const mine = await claimed(claim);
     if (mine) {
       try {
         // Whoever had the claim before may have signed in meanwhile.
-        if ((await ask(undefined)).error !== 'signed_out') return;
+        if ((await ask(undefined)).error !== "signed_out") return;
         return await session.signIn(person);
       } catch (error) {
-        if ((error as { code?: string }).code !== 'unavailable') throw error;
+        if ((error as { code?: string }).code !== "unavailable") throw error;
       } finally {
         await rm(claim, { force: true });
         await mine.close();
@@ -58,11 +64,11 @@ async function signInOnce(session: Session, ask: Ask, caller: Caller, claim: str
 /** Claims the sign-in, unless somebody who lives has. */
 async function claimed(claim: string): Promise<FileHandle | undefined> {
   try {
-    const file = await open(claim, 'wx');
+    const file = await open(claim, "wx");
     await file.writeFile(String(process.pid));
     return file;
   } catch {
-    const owner = Number(await readFile(claim, 'utf8').catch(() => ''));
+    const owner = Number(await readFile(claim, "utf8").catch(() => ""));
     // Who has just made the file has not written to it yet.
     if (owner > 0 && !isAlive(owner)) await rm(claim, { force: true });
     return undefined;

@@ -1,12 +1,12 @@
 // What chaos clients are given and tell, and what all of them do: ask for access tokens, of which some are refused.
 
-import type { Dice } from '../harness/dice.js';
-import type { Fast } from '../fast.js';
-import type { Made } from '../protocol.js';
+import type { Fast } from "../fast.js";
+import type { Dice } from "../harness/dice.js";
+import type { Made } from "../protocol.js";
 
 /** The command line. */
 export interface Arguments {
-  kind: 'node' | 'browser';
+  kind: "node" | "browser";
   user: string;
   password: string;
   tabs: number;
@@ -18,7 +18,7 @@ export interface Arguments {
 }
 
 /** A line of the standard output. */
-export type Report = 'renewed' | 'unavailable' | { signed_out: string } | { failed: string };
+export type Report = "renewed" | "unavailable" | { signed_out: string } | { failed: string };
 
 export type Tell = (report: Report) => void;
 
@@ -44,17 +44,17 @@ export class Caller {
   /** Makes a call a little later. False: there is no going on. */
   async call(ask: Ask): Promise<boolean> {
     await this.sleep(SHORTEST + this.dice.below(LONGEST - SHORTEST));
-    const { token, error, message = '' } = await ask(this.dice.chance(REFUSED) ? this.#last : undefined);
+    const { token, error, message = "" } = await ask(this.dice.chance(REFUSED) ? this.#last : undefined);
     if (token !== undefined) {
-      if (token !== this.#last) this.tell('renewed');
+      if (token !== this.#last) this.tell("renewed");
       this.#last = token;
       return true;
     }
     await this.sleep(PAUSE);
-    if (error === 'unavailable') this.tell('unavailable');
-    else if (error === 'signed_out' || error === 'cookie_missing') this.tell({ signed_out: message });
+    if (error === "unavailable") this.tell("unavailable");
+    else if (error === "signed_out" || error === "cookie_missing") this.tell({ signed_out: message });
     else this.tell({ failed: `${error}: ${message}` });
-    return error === 'unavailable';
+    return error === "unavailable";
   }
 
   sleep(milliseconds: number): Promise<void> {

@@ -20,7 +20,7 @@ export class Dice {
   /** One of these. */
   pick<T>(from: readonly T[]): T {
     const picked = from[this.below(from.length)];
-    if (picked === undefined) throw new Error('there is nothing to pick from');
+    if (picked === undefined) throw new Error("there is nothing to pick from");
     return picked;
   }
 

@@ -1,14 +1,14 @@
 // Somebody's browser profile and its tabs, each with a session of the client in its page.
 
-import assert from 'node:assert/strict';
+import assert from "node:assert/strict";
 
-import type { BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page } from "playwright-core";
 
-import type { Made, Opened, Told } from '../protocol.js';
-import { type Chromium, listenTo } from './browser.js';
-import { PASSWORD } from './service.js';
-import { soon } from './until.js';
-import type { World } from './world.js';
+import type { Made, Opened, Told } from "../protocol.js";
+import { type Chromium, listenTo } from "./browser.js";
+import { PASSWORD } from "./service.js";
+import { soon } from "./until.js";
+import type { World } from "./world.js";
 
 /** How a tab is opened. */
 export interface TabOptions extends Partial<Opened> {
@@ -35,12 +35,12 @@ export class Profile {
 
   /** Opens a page with a session. */
   async open(options: TabOptions = {}): Promise<Tab> {
-    const { path = '/', origin, window = false, bare = false, ...session } = options;
+    const { path = "/", origin, window = false, bare = false, ...session } = options;
     const page = await (window && this.chromium ? this.chromium.window() : this.context.newPage());
     listenTo(page, this.complaints);
     const tab = new Tab(this.world, page, session);
     this.tabs.add(tab);
-    page.once('close', () => this.tabs.delete(tab));
+    page.once("close", () => this.tabs.delete(tab));
     await page.goto((origin ?? this.world.pages.origin) + path);
     if (!bare) await tab.start();
     return tab;
@@ -52,9 +52,9 @@ export class Profile {
   }
 
   /** Puts the clocks of all pages forward, also of those to come, by so many milliseconds; or only the wall clock. */
-  async putForward(by: number, which: 'both' | 'wall' = 'both'): Promise<void> {
+  async putForward(by: number, which: "both" | "wall" = "both"): Promise<void> {
     const { pages } = this.world;
-    if (which === 'both') pages.ahead += by;
+    if (which === "both") pages.ahead += by;
     else pages.wallAhead += by;
     const to = [pages.ahead, pages.wallAhead] as const;
     await Promise.all([...this.tabs].map((tab) => tab.run(([both, wall]) => globalThis.putForward(both, wall), to)));
@@ -75,7 +75,7 @@ export class Profile {
     const { complaints } = this;
     if (this.chromium) await this.chromium.close();
     else await this.context.close();
-    assert.deepEqual(complaints, [], 'what pages complained of');
+    assert.deepEqual(complaints, [], "what pages complained of");
   }
 }
 
@@ -90,30 +90,38 @@ export class Tab {
   /** Makes its session. */
   async start(): Promise<void> {
     const allowedOrigins = [this.world.api.url];
-    const opened: Opened = { baseUrl: this.world.proxy.url, transport: 'cookie', allowedOrigins, ...this.options };
+    const opened: Opened = { baseUrl: this.world.proxy.url, transport: "cookie", allowedOrigins, ...this.options };
     await this.run((opened) => globalThis.app.open(opened), opened);
   }
 
   /** Runs a function in the page. */
   run<A, R>(inPage: (argument: A) => R | Promise<R>, argument: A): Promise<R> {
     // Its types differ from those of a plain function only in handles, which nobody passes.
-    return soon('the page answers', this.page.evaluate(inPage as (argument: unknown) => unknown, argument) as Promise<R>);
+    return soon(
+      "the page answers",
+      this.page.evaluate(inPage as (argument: unknown) => unknown, argument) as Promise<R>,
+    );
   }
 
-  async signIn(username = 'ada'): Promise<void> {
-    const made = await this.run(([username, password]) => globalThis.app.signIn(username, password), [username, PASSWORD] as const);
+  async signIn(username = "ada"): Promise<void> {
+    const made = await this.run(([username, password]) => globalThis.app.signIn(username, password), [
+      username,
+      PASSWORD,
+    ] as const);
     assert.equal(made.error, undefined, `signing in as ${username}`);
   }
 
   /** Calls the API. */
-  call(path = '/hello', init: { method?: string; body?: string; stream?: boolean } = {}): Promise<Made> {
+  call(path = "/hello", init: { method?: string; body?: string; stream?: boolean } = {}): Promise<Made> {
     return this.run(([url, init]) => globalThis.app.call(url, init), [this.world.api.url + path, init] as const);
   }
 
   /** So many calls at once. */
   calls(count: number): Promise<Made[]> {
-    return this.run(([url, count]) => Promise.all(Array.from({ length: count }, () => globalThis.app.call(url, {}))),
-      [`${this.world.api.url}/hello`, count] as const);
+    return this.run(([url, count]) => Promise.all(Array.from({ length: count }, () => globalThis.app.call(url, {}))), [
+      `${this.world.api.url}/hello`,
+      count,
+    ] as const);
   }
 
   /** Asks for an access token. */
@@ -127,8 +135,11 @@ export class Tab {
   }
 
   /** Waits until the state is this. */
-  async is(state: Told['state']): Promise<void> {
-    await soon(`the state is ${state}`, this.page.waitForFunction((state) => globalThis.app.told().state === state, state, { timeout: 0, polling: 20 }));
+  async is(state: Told["state"]): Promise<void> {
+    await soon(
+      `the state is ${state}`,
+      this.page.waitForFunction((state) => globalThis.app.told().state === state, state, { timeout: 0, polling: 20 }),
+    );
   }
 
   async signOut(everywhere = false): Promise<Made> {
@@ -138,9 +149,12 @@ export class Tab {
   /** Makes the page believe that it is hidden, or seen again. */
   async show(visible: boolean): Promise<void> {
     await this.run((visible) => {
-      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => (visible ? 'visible' : 'hidden') });
-      Object.defineProperty(document, 'hidden', { configurable: true, get: () => !visible });
-      document.dispatchEvent(new Event('visibilitychange'));
+      Object.defineProperty(document, "visibilityState", {
+        configurable: true,
+        get: () => (visible ? "visible" : "hidden"),
+      });
+      Object.defineProperty(document, "hidden", { configurable: true, get: () => !visible });
+      document.dispatchEvent(new Event("visibilitychange"));
     }, visible);
   }
 

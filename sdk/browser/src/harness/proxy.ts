@@ -1,10 +1,16 @@
 // Stands between the browser and the service, and does to requests and answers what a test asks for: hold, lose, cut,
 // answer in the service's stead, count. Requests that are let through are delivered whatever becomes of their sender.
 
-import { Agent, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse, createServer, request } from 'node:http';
-
-import { Gate, soon } from './until.js';
-import { listen, type Listening } from './listen.js';
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type ServerResponse,
+} from "node:http";
+import { type Listening, listen } from "./listen.js";
+import { type Gate, soon } from "./until.js";
 
 /** What came back from the service, or is given out in its stead. */
 export interface Answer {
@@ -52,7 +58,7 @@ interface Rule {
 }
 
 /** The usual name of a refresh. */
-export const REFRESH = 'POST /v1/refresh';
+export const REFRESH = "POST /v1/refresh";
 
 /** The service without faults. */
 const pass: Fault = async (passing) => passing.answer(await passing.deliver());
@@ -64,7 +70,7 @@ export class FaultProxy {
   inVain = 0;
   #rules: Rule[] = [];
   #target: number | undefined;
-  #watchers = new Set<() => void>();
+  #watchers = new Set<() => unknown>();
   readonly #agent = new Agent({ keepAlive: true });
   #listening!: Listening;
   #underWay = 0;
@@ -103,7 +109,7 @@ export class FaultProxy {
   /** Waits until what was seen fits. */
   async sees(what: string, fits: (seen: Seen[]) => boolean): Promise<void> {
     if (fits(this.seen)) return;
-    let look = (): void => {};
+    let look: () => unknown = () => undefined;
     const fitting = new Promise<void>((resolve) => {
       look = () => fits(this.seen) && resolve();
     });
@@ -113,7 +119,7 @@ export class FaultProxy {
 
   /** Waits until nothing is on its way to the service. */
   quiet(): Promise<void> {
-    return this.sees('nothing is under way', () => this.#underWay === 0);
+    return this.sees("nothing is under way", () => this.#underWay === 0);
   }
 
   async close(): Promise<void> {
@@ -125,7 +131,7 @@ export class FaultProxy {
     const body = await read(incoming).catch(() => undefined);
     if (!body) return;
     const seen = look(incoming, body);
-    if (incoming.method !== 'OPTIONS') this.seen.push(seen);
+    if (incoming.method !== "OPTIONS") this.seen.push(seen);
     this.#tell();
     const rule = this.#rules.find((rule) => rule.what === seen.what && rule.left > 0);
     if (rule) rule.left -= 1;
@@ -140,9 +146,9 @@ export class FaultProxy {
 
   #passing(seen: Seen, incoming: IncomingMessage, body: Buffer, outgoing: ServerResponse): Passing {
     // A kept connection that breaks makes a browser send the request again on its own, which no test could count on.
-    const close = { connection: 'close', 'content-encoding': undefined, 'transfer-encoding': undefined };
+    const close = { connection: "close", "content-encoding": undefined, "transfer-encoding": undefined };
     const head = ({ status, headers, body }: Answer): void => {
-      const all = { ...headers, ...close, 'content-length': String(body.length) };
+      const all = { ...headers, ...close, "content-length": String(body.length) };
       outgoing.writeHead(status, Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)));
     };
     return {
@@ -174,12 +180,22 @@ export class FaultProxy {
     return new Promise((resolve, reject) => {
       const { connection: _, ...headers } = incoming.headers;
       const onward = request(
-        { agent: this.#agent, host: '127.0.0.1', port: this.#target, method: incoming.method, path: incoming.url, headers },
+        {
+          agent: this.#agent,
+          host: "127.0.0.1",
+          port: this.#target,
+          method: incoming.method,
+          path: incoming.url,
+          headers,
+        },
         (answer) => {
-          read(answer).then((body) => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }), reject);
+          read(answer).then(
+            (body) => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body }),
+            reject,
+          );
         },
       );
-      onward.once('error', reject).end(body);
+      onward.once("error", reject).end(body);
     });
   }
 
@@ -227,33 +243,39 @@ export function loseHeldAnswer(gate: Gate): Fault {
 export const cutAnswer: Fault = async (passing) => passing.cut(await passing.deliver());
 
 /** Somebody else answers. With `cors`, so that the page may read it; a gateway in front of the service does not think of that. */
-export function instead(status: number, options: { headers?: Record<string, string>; body?: string; cors?: boolean } = {}): Fault {
+export function instead(
+  status: number,
+  options: { headers?: Record<string, string>; body?: string; cors?: boolean } = {},
+): Fault {
   return async (passing) => {
-    const readable = { 'access-control-allow-origin': passing.seen.origin, 'access-control-allow-credentials': 'true',
-      'access-control-expose-headers': 'Retry-After' };
-    const headers = { 'content-type': 'text/html', ...options.headers, ...(options.cors && readable) };
-    passing.answer({ status, headers, body: Buffer.from(options.body ?? '<html></html>') });
+    const readable = {
+      "access-control-allow-origin": passing.seen.origin,
+      "access-control-allow-credentials": "true",
+      "access-control-expose-headers": "Retry-After",
+    };
+    const headers = { "content-type": "text/html", ...options.headers, ...(options.cors && readable) };
+    passing.answer({ status, headers, body: Buffer.from(options.body ?? "<html></html>") });
   };
 }
 
 function look(incoming: IncomingMessage, body: Buffer): Seen {
-  const cookie = /(?:^|;\s*)__Host-Http-daypass=([^;]+)/.exec(incoming.headers.cookie ?? '')?.[1];
+  const cookie = /(?:^|;\s*)__Host-Http-daypass=([^;]+)/.exec(incoming.headers.cookie ?? "")?.[1];
   const member = /"refresh_token"\s*:\s*"([^"]+)"/.exec(body.toString())?.[1];
-  const attempt = incoming.headers['daypass-attempt'];
+  const attempt = incoming.headers["daypass-attempt"];
   return {
-    what: `${incoming.method} ${incoming.url?.split('?')[0]}`,
+    what: `${incoming.method} ${incoming.url?.split("?")[0]}`,
     origin: incoming.headers.origin,
     generation: generationOf(cookie ?? member),
     byCookie: cookie !== undefined,
-    attempt: Array.isArray(attempt) ? attempt.join(', ') : attempt,
+    attempt: Array.isArray(attempt) ? attempt.join(", ") : attempt,
     at: performance.now(),
   };
 }
 
 /** The generation that a refresh token names (bytes 17 to 20, big endian). */
 function generationOf(token: string | undefined): number | undefined {
-  if (!token?.startsWith('dpr_')) return undefined;
-  const bytes = Buffer.from(token.slice(4), 'base64url');
+  if (!token?.startsWith("dpr_")) return undefined;
+  const bytes = Buffer.from(token.slice(4), "base64url");
   return bytes.length === 53 ? bytes.readUInt32BE(17) : undefined;
 }
 

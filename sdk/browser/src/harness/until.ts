@@ -43,7 +43,7 @@ export class Gate {
   }
 
   /** Waits until somebody has come. */
-  arrived(what = 'somebody comes to the gate'): Promise<void> {
+  arrived(what = "somebody comes to the gate"): Promise<void> {
     return soon(what, this.#arrived);
   }
 

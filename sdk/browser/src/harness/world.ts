@@ -1,20 +1,20 @@
 // All that a test needs, on origins as they are deployed: the service behind the fault proxy, the site, an API, and the
 // browser.
 
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 
-import { Api } from './api.js';
-import { Chromium } from './browser.js';
-import { Pages } from './pages.js';
-import { Profile } from './profile.js';
-import { FaultProxy, type Seen } from './proxy.js';
-import { type Figures, type Outcome, Service } from './service.js';
+import { Api } from "./api.js";
+import { Chromium } from "./browser.js";
+import { Pages } from "./pages.js";
+import { Profile } from "./profile.js";
+import { FaultProxy, type Seen } from "./proxy.js";
+import { type Figures, type Outcome, Service } from "./service.js";
 
 /** Who can sign in. */
-export const PEOPLE = ['ada', 'ben'];
+export const PEOPLE = ["ada", "ben"];
 
 /** The world of a test file. */
 export class World {
@@ -29,13 +29,17 @@ export class World {
   /** Sets everything up. `settings` are the service's, by the names of environment variables; `origins` may call it, too. */
   static async open(settings: Record<string, string> = {}, origins: string[] = []): Promise<World> {
     const world = new World();
-    world.#folder = mkdtempSync(path.join(tmpdir(), 'daypass-browser-'));
+    world.#folder = mkdtempSync(path.join(tmpdir(), "daypass-browser-"));
     world.proxy = await FaultProxy.start();
     world.pages = await Pages.start(() => [world.proxy.url, world.api.url]);
     const allowedOrigins = [world.pages.origin, world.pages.foreignOrigin, ...origins];
     const options = { issuer: world.proxy.url, folder: world.#folder, allowedOrigins, settings };
     world.service = await Service.prepare(options, PEOPLE);
-    world.api = await Api.start(world.proxy.url, () => world.service.url, () => allowedOrigins);
+    world.api = await Api.start(
+      world.proxy.url,
+      () => world.service.url,
+      () => allowedOrigins,
+    );
     world.proxy.to(world.service.port);
     await world.service.start();
     return world;
@@ -44,7 +48,7 @@ export class World {
   /** Somebody's browser with nothing in it. Its tabs all count as visible. */
   async profile(): Promise<Profile> {
     this.reset();
-    this.#shared ??= this.#start(this.folder('shared'), []);
+    this.#shared ??= this.#start(this.folder("shared"), []);
     return new Profile(this, await (await this.#shared).apart());
   }
 
@@ -63,16 +67,33 @@ export class World {
 
   /** The same API once more, over HTTP/2. Browsers have to be told not to look at its certificate. */
   async secureApi(): Promise<Api> {
-    const [key, cert] = [this.folder('key.pem'), this.folder('cert.pem')];
-    const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost'];
-    execFileSync('openssl', [...words, '-keyout', key, '-out', cert], { stdio: 'ignore' });
-    const certificate = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
-    return Api.start(this.proxy.url, () => this.service.url, () => [this.pages.origin], certificate);
+    const [key, cert] = [this.folder("key.pem"), this.folder("cert.pem")];
+    const words = [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-days",
+      "2",
+      "-subj",
+      "/CN=localhost",
+    ];
+    execFileSync("openssl", [...words, "-keyout", key, "-out", cert], { stdio: "ignore" });
+    const certificate = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+    return Api.start(
+      this.proxy.url,
+      () => this.service.url,
+      () => [this.pages.origin],
+      certificate,
+    );
   }
 
   /** The version of the browser that the profiles in memory share. */
   async version(): Promise<string> {
-    return (await this.#shared)?.version ?? 'unknown';
+    return (await this.#shared)?.version ?? "unknown";
   }
 
   folder(name: string): string {
@@ -119,7 +140,9 @@ export class Count {
   async outcomes(): Promise<Partial<Record<Outcome, number>>> {
     await this.world.proxy.quiet();
     const { refresh } = await this.world.service.figures();
-    const since = Object.entries(refresh).map(([name, count]) => [name, count - this.before.refresh[name as Outcome]] as const);
+    const since = Object.entries(refresh).map(
+      ([name, count]) => [name, count - this.before.refresh[name as Outcome]] as const,
+    );
     return Object.fromEntries(since.filter(([, count]) => count !== 0));
   }
 
@@ -134,7 +157,7 @@ export class Count {
   }
 
   /** Calls that came to the API. */
-  get calls(): Api['calls'] {
+  get calls(): Api["calls"] {
     return this.world.api.calls.slice(this.called);
   }
 }

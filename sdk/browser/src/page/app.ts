@@ -1,12 +1,29 @@
 // A page with a session, which tests steer.
 
-import { type Session, type SessionOptions, type TokenStore, createSession, indexedDbStore, memoryStore, notReplayed } from '@daypass/client';
-import { localStorageStore } from '@daypass/client/local-storage';
+import {
+  createSession,
+  indexedDbStore,
+  memoryStore,
+  notReplayed,
+  type Session,
+  type SessionOptions,
+  type TokenStore,
+} from "@daypass/client";
+import { localStorageStore } from "@daypass/client/local-storage";
 
-import { fastClock } from '../fast.js';
-import type { App, Made, Opened } from '../protocol.js';
+import { fastClock } from "../fast.js";
+import type { App, Made, Opened } from "../protocol.js";
 
-const EVENTS = ['signedin', 'signedout', 'refreshed', 'unreachable', 'reachable', 'persistfailed', 'persisted', 'skew'] as const;
+const EVENTS = [
+  "signedin",
+  "signedout",
+  "refreshed",
+  "unreachable",
+  "reachable",
+  "persistfailed",
+  "persisted",
+  "skew",
+] as const;
 
 let session: Session;
 const events: string[] = [];
@@ -45,7 +62,7 @@ function held(store: TokenStore): TokenStore {
 async function told(work: () => Promise<Partial<Made>>): Promise<Made> {
   const began = performance.now();
   const made = await work().catch((error: Error & { code?: string }) => ({
-    error: typeof error.code === 'string' ? error.code : error.name,
+    error: typeof error.code === "string" ? error.code : error.name,
     message: error.message,
   }));
   return { took: performance.now() - began, ...made };
@@ -61,7 +78,7 @@ function bodyOf({ body, stream }: { body?: string; stream?: boolean }): RequestI
       controller.close();
     },
   });
-  return { body: readable, duplex: 'half' } as RequestInit;
+  return { body: readable, duplex: "half" } as RequestInit;
 }
 
 const app: App = {
@@ -78,7 +95,7 @@ const app: App = {
     }
   },
   signIn: (username, password) => told(() => session.signIn({ username, password }).then(() => ({}))),
-  call: (url, { method = 'GET', ...body }) =>
+  call: (url, { method = "GET", ...body }) =>
     told(async () => {
       const answer = await session.fetch(url, { method, ...bodyOf(body) });
       const marked = notReplayed(answer);
@@ -88,7 +105,9 @@ const app: App = {
   signOut: (everywhere) => told(() => session.signOut({ everywhere }).then(() => ({}))),
   told: () => ({ state: session.state.status, events, states }),
   onEvent: (run) => void listeners.add(run),
-  holdStore: (generation) => void (heldFrom = generation),
+  holdStore: (generation) => {
+    heldFrom = generation;
+  },
   storeHolds: () => release !== undefined,
   releaseStore: () => {
     heldFrom = Infinity;
