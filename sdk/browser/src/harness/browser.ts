@@ -113,7 +113,10 @@ const TOKEN = /dpr_[\w-]{20}|eyJ[\w-]{20}/;
 
 /** Watches what a page says: errors that nobody caught, and tokens. */
 export function listenTo(page: Page, complaints: string[]): void {
-  page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
+  page.on("pageerror", ({ message }) => {
+    // So Firefox reports each answer that is lost.
+    if (!message.startsWith("Cross-Origin Request Blocked")) complaints.push(`uncaught: ${message}`);
+  });
   page.on("console", (message) => {
     if (TOKEN.test(message.text())) complaints.push(`the console shows a token (${message.type()})`);
   });
