@@ -525,6 +525,34 @@ test("minValidity is waited for, and never asked for again and again", async () 
   assert.equal(stage.service.requests(REFRESH).length, 1);
 });
 
+test("the store is read again just before sending: whoever waited for the lock finds what was renewed", async () => {
+  const stage = new Stage();
+  const inner = memoryStore();
+  let before = Promise.resolve();
+  stage.store = {
+    ...inner,
+    lock: async () => {
+      const { opened, open } = gate();
+      const mine = before;
+      before = opened;
+      await mine;
+      return open;
+    },
+  };
+  const { session } = await stage.expired();
+  const { session: another } = stage.open();
+  await flush();
+  const held = gate();
+  stage.service.next(REFRESH, { hold: held.opened });
+  const first = session.getAccessToken();
+  await until(() => stage.service.rotations === 1);
+  const second = another.getAccessToken();
+  await flush();
+  held.open();
+  assert.equal(await stage.clock.through(first), await stage.clock.through(second));
+  assert.equal(stage.service.requests(REFRESH).length, 1);
+});
+
 test("an end is believed only after the store was read again", async () => {
   const stage = new Stage();
   const { session } = await stage.expired();
