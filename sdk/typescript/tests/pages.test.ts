@@ -89,7 +89,11 @@ test("a store and a cookie that were cleared away after an id was sent: signed o
 test("where merely looking at storage is forbidden a session is made all the same, and sends no ids", async () => {
   const stage = new Stage();
   const browser = new Browser();
-  const forbidden = { get indexedDB(): never { throw new DOMException("no", "SecurityError"); } };
+  const forbidden = {
+    get indexedDB(): never {
+      throw new DOMException("no", "SecurityError");
+    },
+  };
   const { kept, fetch } = watched(stage, browser);
   const environment = Object.defineProperties({ fetch }, Object.getOwnPropertyDescriptors(forbidden));
   const whole = Object.defineProperties(stage.environment(browser), Object.getOwnPropertyDescriptors(environment));
