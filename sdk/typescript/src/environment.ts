@@ -3,8 +3,8 @@
 /** Gives a lock back, or stops listening. */
 export type Release = () => void;
 
-/** What a lifecycle listener hears of: the network is back, the page can be seen, or not any more. */
-export type Lifecycle = "online" | "visible" | "hidden";
+/** What a lifecycle listener hears of: the network is back, the page can be seen, or not any more, or is frozen. */
+export type Lifecycle = "online" | "visible" | "hidden" | "frozen";
 
 /** The part of the Web Locks API that is used. */
 export interface Locks {
@@ -66,7 +66,11 @@ interface Host {
   indexedDB?: object;
   localStorage: KeyValue;
   BroadcastChannel?: new (name: string) => Channel;
-  addEventListener?(type: string, listener: (event: Heard) => void, options: { signal: AbortSignal }): void;
+  addEventListener?(
+    type: string,
+    listener: (event: Heard) => void,
+    options: { signal: AbortSignal; capture: true },
+  ): void;
 }
 
 interface Heard {
@@ -81,16 +85,18 @@ export function isBrowser(): boolean {
   return !!host.location;
 }
 
-const HEARD = ["online", "pageshow", "visibilitychange"];
+const HEARD = ["online", "pageshow", "visibilitychange", "freeze", "resume"];
 
 function lifecycle(listener: (what: Lifecycle) => void): Release {
   const hear = ({ type, persisted }: Heard) => {
     if (type === HEARD[2]) listener(visible() ? "visible" : "hidden");
+    else if (type === HEARD[3]) listener("frozen");
     // A page that is shown for the first time comes back from nowhere.
     else if (persisted !== false) listener("online");
   };
   const heard = new AbortController();
-  for (const type of HEARD) host.addEventListener?.(type, hear, heard);
+  // Capturing: what happens to the document does not always bubble up to the window.
+  for (const type of HEARD) host.addEventListener?.(type, hear, { signal: heard.signal, capture: true });
   return () => heard.abort();
 }
 
@@ -99,8 +105,8 @@ function visible(): boolean {
 }
 
 /** The platform's own, with what the caller replaces. Merely to look at a storage can be forbidden, and is put off. */
-export function environment(replaced?: Partial<Environment>): Environment {
-  return {
+export function environment(replaced: Partial<Environment> = {}): Environment {
+  const platform: Environment = {
     fetch: (input, init) => host.fetch(input, init),
     now: () => Date.now(),
     running: () => performance.now(),
@@ -118,8 +124,9 @@ export function environment(replaced?: Partial<Environment>): Environment {
     lifecycle,
     visible,
     location: host.document && host.location,
-    ...replaced,
   };
+  // Copied with their getters: a spread would look.
+  return Object.defineProperties(platform, Object.getOwnPropertyDescriptors(replaced));
 }
 
 /** 160 random bits that nobody can guess, in some fifty digits. */

@@ -65,6 +65,8 @@ export interface Engine extends Setting {
   cookieless?: string | undefined;
   /** Whether the store has told of a change that nobody has looked at. */
   unseen?: boolean;
+  /** Whether the browser has frozen the page. */
+  frozen?: boolean;
   skew: number;
   unreachable?: boolean;
   unpersisted?: boolean;
@@ -95,7 +97,11 @@ export function newEngine(setting: Setting): Engine {
     closing: [],
   };
   engine.closing.push(
-    setting.env.lifecycle((what) => what === "hidden" || wake(engine, what === "online")),
+    setting.env.lifecycle((what) => {
+      engine.frozen = what === "frozen";
+      if (what === "visible" || what === "online") wake(engine, what === "online");
+      if (engine.unseen) void look(engine);
+    }),
     setting.store.subscribe?.(() => {
       engine.unseen = true;
       void look(engine);
@@ -117,6 +123,8 @@ export function wake(engine: Engine, connection: boolean): void {
 
 /** Reads the store and takes over what is there, where no renewal does. */
 async function look(engine: Engine): Promise<void> {
+  // A frozen page hears of changes, but would keep others from the store until it is awake.
+  if (engine.frozen) return;
   try {
     const stored = await load(engine);
     if (!engine.flight) reconcile(engine, stored);
@@ -150,9 +158,10 @@ async function guarded<T>(work: Promise<T>): Promise<T> {
 /** Takes over what a store holds, if it is not what is known already. The answer: whether it is of use. */
 export function reconcile(engine: Engine, { version, record }: Stored): boolean {
   const { transport, service, client_id, out } = engine;
-  if (!record && transport === "cookie" && !out && !engine.record?.session_id) {
-    // Where the store has nothing, a browser may still have a cookie.
-    engine.record = { service, client_id, session_id: "", generation: 0, attempts: [] };
+  if (!record && transport === "cookie" && !out && !(version && engine.record?.session_id)) {
+    // Where the store has nothing, a browser may still have a cookie. Without a version nobody has signed out: what was
+    // there has been cleared away.
+    engine.record ??= { service, client_id, session_id: "", generation: 0, attempts: [] };
     engine.version = version;
     return true;
   }

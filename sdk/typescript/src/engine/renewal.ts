@@ -250,7 +250,7 @@ async function over(
   const { record, version } = stored;
   const isStillThere = record
     ? sameSession(record, sent) && record.generation <= sent.generation && record.refresh_token === sent.refresh_token
-    : !sent.session_id;
+    : !(sent.session_id && version);
   if (!isStillThere) return take(engine, flight, stored);
   if (why === "no_cookie") {
     // Others who share the store, and this page once it is loaded anew, may ask once more.

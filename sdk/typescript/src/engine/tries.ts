@@ -146,8 +146,9 @@ async function send({ env }: Engine, { url, ...request }: ServiceRequest, signal
     ...request,
     // A redirect would carry the refresh token to wherever it points.
     redirect: "manual",
-    // The cookie that an answer sets is kept even if the page is closed meanwhile.
-    keepalive: request.credentials === "include",
+    // The cookie that an answer sets is kept even if the page is closed meanwhile. But what is kept alive is not stopped
+    // either, and could put an old cookie over that of a sign-in: whatever can be repeated under its ids is not.
+    keepalive: request.credentials === "include" && !request.headers["Daypass-Attempt"],
     signal,
   });
   return { status: response.status, headers: response.headers, body: await response.text() };

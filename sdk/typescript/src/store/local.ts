@@ -19,6 +19,8 @@ export interface LocalStorageOptions {
 /**
  * Keeps the session in localStorage, where every script of the page's origin can read it. It has no exchange of its own:
  * writers take a Web Lock, and without those the store refuses to write. Prefer `indexedDbStore`.
+ * Browsers put it on the disk some seconds late: a browser that is killed may forget a renewal and its id, and the session
+ * with them.
  */
 export function localStorageStore({ key = "daypass", environment: replaced }: LocalStorageOptions = {}): TokenStore {
   const env = environment(replaced);
