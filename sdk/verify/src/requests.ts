@@ -70,7 +70,7 @@ export async function open(
   signal: AbortSignal,
 ): Promise<Response> {
   try {
-    return await around.fetch(url, { ...init, redirect: 'manual', cache: 'no-store', signal })
+    return await around.fetch(url, { ...init, redirect: 'manual', signal })
   } catch {
     throw new Failed<FetchFault>('connect')
   }

@@ -2,7 +2,7 @@
  * Reading somebody else's JWK set, under limits. A key that cannot be used is passed over and the others still load
  * (RFC 7517 section 5); a set that leaks a private key is refused as a whole.
  */
-import { importJWK } from 'jose'
+import { type CryptoKey, importJWK } from 'jose'
 import { createHash } from 'node:crypto'
 
 import { type KeyAlgorithm } from '../token/algorithm.js'
