@@ -134,7 +134,8 @@ export class RemoteSource implements KeySource {
   #hope(want: Want): Hope {
     const now = this.#around.clock.running()
     const hope = this.#schedule.miss(now)
-    if (hope.kind === 'next') this.#wake()
+    // Whoever comes in the same turn is served by the same fetch, and it is the last word for all of them.
+    if (hope.kind === 'next') queueMicrotask(() => this.#wake())
     const asked = this.#schedule.unbroken
     if (hope.kind === 'none' && asked !== undefined) {
       // A key is published before it signs: one that should have been there when these were asked for does not exist.
