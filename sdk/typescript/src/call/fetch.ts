@@ -1,0 +1,82 @@
+// One call to an API: which requests carry the access token, and when a refused call is made again.
+
+import type { Engine } from "../engine/engine.js";
+import { refusesToken } from "./challenge.js";
+
+/** Why a call that was refused was not made again, although the token has been renewed. */
+export type NotReplayed =
+  /** The body was a stream, which is gone. */
+  | "body"
+  /** Somebody else has signed in since the call was made, who may not have meant it. */
+  | "somebody_else";
+
+const marks = new WeakMap<Response, NotReplayed>();
+
+/**
+ * Why the call that was answered with this 401 was not made again with the renewed token; undefined for every other
+ * answer. Make the call again if it is still meant.
+ */
+export function notReplayed(response: Response): NotReplayed | undefined {
+  return marks.get(response);
+}
+
+/** Waits for something, unless the caller stops waiting. What is waited for goes on. */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
+/** Makes a call as `fetch` does. The token goes to `origins` only, and never where the caller says who he is himself. */
+export async function call(
+  engine: Engine,
+  origins: ReadonlySet<string>,
+  input: Request | URL | string,
+  init?: RequestInit,
+): Promise<Response> {
+  const { fetch } = engine.env;
+  // Whatever the caller does with his body from now on, this is what is sent.
+  const request = new Request(input, init);
+  const origin = originOf(request.url);
+  if (!origins.has(origin) || request.headers.has("authorization")) return fetch(request);
+  const spare = isStream(init?.body) ? undefined : request.clone();
+  const before = sessionId(engine);
+  const token = await abortable(engine.accessToken({}), request.signal);
+  const owner = sessionId(engine);
+  request.headers.set("authorization", `Bearer ${token}`);
+  const response = await fetch(request);
+  if (response.status !== 401 || !refusesToken(response.headers.get("www-authenticate"))) return response;
+  // Whoever answers for another origin has not seen the token: platforms drop it there.
+  if (response.url !== "" && originOf(response.url) !== origin) return response;
+  const renewed = await abortable(engine.accessToken({ rejected: token }), request.signal);
+  // Too young to be at fault.
+  if (renewed === token) return response;
+  // Nobody, before the store was read or the cookie was tried, is whoever came of it.
+  if ((before !== undefined && before !== owner) || owner !== sessionId(engine)) {
+    marks.set(response, "somebody_else");
+    return response;
+  }
+  if (!spare) {
+    marks.set(response, "body");
+    return response;
+  }
+  void response.body?.cancel().catch(() => undefined);
+  spare.headers.set("authorization", `Bearer ${renewed}`);
+  return fetch(spare);
+}
+
+function originOf(url: string): string {
+  return new URL(url).origin;
+}
+
+function sessionId({ memory }: Engine): string | undefined {
+  return memory.kept?.record.sessionId || undefined;
+}
+
+function isStream(body: unknown): boolean {
+  return typeof body === "object" && body !== null && ("getReader" in body || Symbol.asyncIterator in body);
+}

@@ -1,0 +1,149 @@
+// A session as its host sees it.
+
+import { abortable, call } from "./call/fetch.js";
+import { signIn, signOut } from "./engine/change.js";
+import { startEager } from "./engine/eager.js";
+import { Engine } from "./engine/engine.js";
+import { type Environment, environment, isBrowser, type Release } from "./environment.js";
+import { config } from "./errors.js";
+import type { Events, SessionState } from "./events.js";
+import { indexedDbStore } from "./store/indexed.js";
+import { memoryStore, type TokenStore } from "./store/store.js";
+import { tabStore } from "./store/tabs.js";
+import type { Transport } from "./wire/pair.js";
+import type { Credentials } from "./wire/request.js";
+
+/** Describes a session. */
+export interface SessionOptions {
+  /** The service's URL, its issuer. It may have a path. In a page it may be relative. */
+  readonly baseUrl: string;
+  /** The origins that may have the access token, each `https://host` or `https://host:port`. */
+  readonly allowedOrigins: readonly string[];
+  /** How refresh tokens travel: `cookie` in browsers and `token` elsewhere if absent. */
+  readonly transport?: Transport;
+  /**
+   * Where the session is kept. With `token` it holds the tokens; in memory if absent. With `cookie` it holds the attempt
+   * ids that the tabs share; in IndexedDB if absent. `null`: no ids are sent, as pages of several origins have to do that
+   * use one cookie.
+   */
+  readonly store?: TokenStore | null;
+  /** When tokens are renewed: when somebody calls, or also while nobody does and the page can be seen. */
+  readonly refresh?: "on-demand" | "eager";
+  /** Where a signed-out person is led, with the place to come back to as `return_to`. Nowhere if absent. */
+  readonly loginUrl?: string;
+  /** The registered client that sessions are opened on; the service's built-in one if absent. */
+  readonly clientId?: string;
+  /** Whether service and origins may be http on other machines than this one. For tests on a closed network. */
+  readonly allowHttp?: boolean;
+  /** For tests: replaces parts of the platform. */
+  readonly environment?: Partial<Environment>;
+}
+
+/** How an access token is asked for. */
+export interface TokenRequest {
+  /** How long the token has to serve at least, in seconds, where tokens serve so long at all. */
+  readonly minValidity?: number;
+  /**
+   * A token that a server has refused with `invalid_token`. If that one was issued just now, the server is wrong about
+   * it and another would be refused as well: then **the same token comes back**, and the call must not be replayed.
+   */
+  readonly rejected?: string;
+  /** Stops the waiting, never the renewal. */
+  readonly signal?: AbortSignal;
+}
+
+/** Keeps a page or a program signed in with one token service. Its functions need no `this`. */
+export interface Session {
+  /** What the session is worth: the same object until that changes. */
+  readonly state: SessionState;
+  /** Calls whenever `state` has changed, but for a token that expires while nobody calls. */
+  readonly subscribe: (listener: () => void) => Release;
+  /** Listens to one kind of event. */
+  readonly on: <K extends keyof Events>(event: K, listener: (event: Events[K]) => void) => Release;
+  /** As the platform's `fetch`, with the access token for the allowed origins. */
+  readonly fetch: (input: Request | URL | string, init?: RequestInit) => Promise<Response>;
+  /** An access token that serves. Everybody who asks meanwhile waits for one renewal. */
+  readonly getAccessToken: (request?: TokenRequest) => Promise<string>;
+  /** Signs in, and replaces whoever was signed in. It is sent once and not retried. */
+  readonly signIn: (credentials: Credentials) => Promise<void>;
+  /**
+   * Signs out: here at once, in the store, and at the service, with `everywhere` all sessions of the same person. After
+   * an error nobody is signed in here either.
+   */
+  readonly signOut: (options?: { readonly everywhere?: boolean }) => Promise<void>;
+  /** The host has noticed that it is online again, or awake. Pages notice by themselves. */
+  readonly wake: () => void;
+  /** Stops listening to page, network and store. A renewal under way is finished. */
+  readonly close: () => void;
+}
+
+/** Makes a session. It reads the store, and sends nothing before somebody calls. */
+export function createSession(options: SessionOptions): Session {
+  const env = environment(options.environment);
+  const transport = options.transport ?? (isBrowser() ? "cookie" : "token");
+  const allowHttp = options.allowHttp === true;
+  const { origin, pathname } = checked(options.baseUrl, "the service's URL", env, allowHttp);
+  const service = origin + pathname.replace(/\/+$/, "");
+  const origins = new Set(options.allowedOrigins.map((text) => originOf(text, env, allowHttp)));
+  const { clientId } = options;
+  const engine = new Engine({ env, service, clientId, transport, store: storeOf(options, env, transport, service) });
+  if (options.refresh === "eager") startEager(engine);
+  const { loginUrl } = options;
+  if (loginUrl !== undefined) engine.onClose(engine.on("signedout", () => lead(env, loginUrl)));
+  return Object.freeze({
+    get state() {
+      return engine.state;
+    },
+    subscribe: (listener) => engine.subscribe(listener),
+    on: (event, listener) => engine.on(event, listener),
+    fetch: (input, init) => call(engine, origins, input, init),
+    getAccessToken: ({ signal, ...wish } = {}) => abortable(engine.accessToken(wish), signal),
+    signIn: (credentials) => signIn(engine, credentials),
+    signOut: ({ everywhere = false } = {}) => signOut(engine, everywhere),
+    wake: () => engine.wake(true),
+    close: () => engine.close(),
+  } satisfies Session);
+}
+
+function storeOf(
+  { store, environment: replaced }: SessionOptions,
+  env: Environment,
+  transport: Transport,
+  service: string,
+): TokenStore {
+  if (transport === "token") return store ?? memoryStore();
+  const ids = store === undefined ? indexedDbStore({ name: service, ...(replaced && { environment: env }) }) : store;
+  return tabStore(env, service, ids);
+}
+
+/** Leads to the sign-in, and from there back to this place. */
+function lead(env: Environment, loginUrl: string): void {
+  const here = env.location();
+  if (here === undefined) return;
+  const url = new URL(loginUrl, here);
+  url.searchParams.set("return_to", here);
+  env.navigate(url.href);
+}
+
+function originOf(text: string, env: Environment, allowHttp: boolean): string {
+  const url = checked(text, "an allowed origin", env, allowHttp);
+  if (url.pathname !== "/") throw config("an allowed origin has no path");
+  return url.origin;
+}
+
+function checked(text: string, what: string, env: Environment, allowHttp: boolean): URL {
+  let url: URL;
+  try {
+    url = new URL(text, env.location());
+  } catch {
+    throw config(`${what} is not a URL`);
+  }
+  const { protocol, hostname, username, password, search, hash } = url;
+  if (protocol !== "https:" && protocol !== "http:") throw config(`${what} is neither https nor http`);
+  if (protocol === "http:" && !allowHttp && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) {
+    throw config(`${what} is http, which is allowed on this machine only unless it is asked for`);
+  }
+  if (username || password) throw config(`${what} holds a user name or a password`);
+  if (search || hash) throw config(`${what} has a query or a fragment`);
+  return url;
+}
