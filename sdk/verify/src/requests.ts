@@ -85,7 +85,12 @@ export async function inTime<T>(
 ): Promise<T> {
   const control = new AbortController()
   return new Promise<T>((resolve, reject) => {
+    const tidy = () => {
+      cancel()
+      stop.removeEventListener('abort', stopped)
+    }
     const end = (fault: FetchFault) => {
+      tidy()
       reject(new Failed<FetchFault>(fault))
       control.abort()
     }
@@ -93,12 +98,7 @@ export async function inTime<T>(
     const cancel = around.clock.after(ms, () => end('timeout'))
     stop.addEventListener('abort', stopped, { once: true })
     if (stop.aborted) stopped()
-    act(control.signal)
-      .then(resolve, reject)
-      .finally(() => {
-        cancel()
-        stop.removeEventListener('abort', stopped)
-      })
+    else act(control.signal).finally(tidy).then(resolve, reject)
   })
 }
 
