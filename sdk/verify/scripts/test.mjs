@@ -12,8 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const made = join(root, "test", ".made");
 const modules = join(root, "test", "node_modules");
 const only = process.argv.slice(process.argv.indexOf("--only") + 1);
-const wanted = (path) =>
-  !process.argv.includes("--only") || only.some((part) => path.includes(part));
+const wanted = (path) => !process.argv.includes("--only") || only.some((part) => path.includes(part));
 
 function run(program, args) {
   execFileSync(program, args, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
@@ -65,9 +64,8 @@ const tests = files
   .map((path) => join(made, relative(join(root, "test"), path).replace(/\.ts$/, ".js")))
   .filter((path) => path.endsWith(".test.js") && wanted(relative(made, path)));
 if (tests.length === 0 || !tests.every(existsSync)) throw new Error("there is no such test");
-const { status } = spawnSync(
-  process.execPath,
-  ["--enable-source-maps", "--test", "--test-concurrency=2", ...tests],
-  { cwd: root, stdio: "inherit" },
-);
+const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", "--test-concurrency=2", ...tests], {
+  cwd: root,
+  stdio: "inherit",
+});
 process.exit(status ?? 1);

@@ -308,7 +308,12 @@ test("a url that can be listened to, or holds a password, is no place for keys",
     assert.throws(() => make(bad), /it is not https/, bad);
     make(bad, true);
   }
-  for (const bad of ["file:///etc/passwd", "/keys", "https://id.example/#x", "https://ada:secret@id.example/?t=secret"]) {
+  for (const bad of [
+    "file:///etc/passwd",
+    "/keys",
+    "https://id.example/#x",
+    "https://ada:secret@id.example/?t=secret",
+  ]) {
     assert.throws(
       () => make(bad),
       (error: Error) => error.name === "ConfigError" && !error.message.includes("secret"),

@@ -1,12 +1,12 @@
 // The same requests to Express, Fastify, Hono and a plain fetch handler: the same answers from all of them.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { getRequestListener, serve } from "@hono/node-server";
 import { answer, type Verifier, VerifyError } from "@daypass/verify";
 import * as forExpress from "@daypass/verify/express";
 import * as forFastify from "@daypass/verify/fastify";
 import * as forFetch from "@daypass/verify/fetch";
 import * as forHono from "@daypass/verify/hono";
+import { getRequestListener, serve } from "@hono/node-server";
 import express from "express";
 import fastify from "fastify";
 import { Hono } from "hono";
@@ -160,7 +160,14 @@ for (const [name, make] of FRAMEWORKS) {
 
   test(`${name}: two tokens, or none where one should be, are 400`, async () => {
     const good = bearer(forge.key.good());
-    for (const lines of [[good, good], [good, "Bearer x"], ["Basic YTpi", good], ["Bearer"], ["Bearer a b"], ["Bearer a,b"]]) {
+    for (const lines of [
+      [good, good],
+      [good, "Bearer x"],
+      ["Basic YTpi", good],
+      ["Bearer"],
+      ["Bearer a b"],
+      ["Bearer a,b"],
+    ]) {
       const answered = await get(server.port, "/me", ...lines);
       assert.equal(answered.status, 400, lines.map((line) => line.slice(0, 12)).join());
       assert.equal(challengeOf(answered), 'Bearer realm="daypass", error="invalid_request"');
@@ -204,10 +211,7 @@ for (const [name, make] of FRAMEWORKS) {
     await harness.rests();
     const running = await make(harness.verifier);
     const answered = await get(running.port, "/me", bearer(harness.good()));
-    assert.deepEqual(
-      [answered.status, answered.headers["retry-after"], challengeOf(answered)],
-      [503, "10", undefined],
-    );
+    assert.deepEqual([answered.status, answered.headers["retry-after"], challengeOf(answered)], [503, "10", undefined]);
     assert.equal(JSON.parse(answered.body).type, "urn:daypass:problem:unavailable");
     await running.stop();
   });
@@ -224,7 +228,10 @@ for (const [name, make] of FRAMEWORKS) {
       harness.end({ sub: "ada", not_before_ms: harness.clock.wall() });
       await harness.poll();
       const ended = await get(running.port, "/me", token);
-      assert.deepEqual([ended.status, challengeOf(ended)], [401, `${INVALID}"the session of the access token is over"`]);
+      assert.deepEqual(
+        [ended.status, challengeOf(ended)],
+        [401, `${INVALID}"the session of the access token is over"`],
+      );
       await running.stop();
     });
   });

@@ -31,7 +31,7 @@ test("s32 a session that has ended is refused after the next poll, remembered to
 test("s32 a subject's sessions up to a moment end, later ones do not", async () => {
   await FeedHarness.with({}, async (harness) => {
     await harness.firstReading();
-    const started = parseInt("01976f5c2f80", 16);
+    const started = 0x01976f5c2f80;
     const token = harness.good();
     const program = harness.good({ sid: undefined, sub: "robot", client_id: "robot" });
     harness.end({ sub: "ada", not_before_ms: started });

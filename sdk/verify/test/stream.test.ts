@@ -147,7 +147,9 @@ test("a snapshot that is cut off half-way takes nothing away", async () => {
     harness.end({ sid: SID });
     await revoked(harness, harness.good());
     harness.service.say("id: e9-0\nevent: reset\ndata: {}\n\n");
-    harness.service.say(`id: e9-1\nevent: entry\ndata: {"sub":"x","not_before_ms":1,"at_ms":1,"until":99999999999}\n\n`);
+    harness.service.say(
+      `id: e9-1\nevent: entry\ndata: {"sub":"x","not_before_ms":1,"at_ms":1,"until":99999999999}\n\n`,
+    );
     await until(() => harness.feed.entries === 2);
     harness.service.hangUp(true);
     await until(() => harness.feed.lastError === "unreachable");
@@ -238,7 +240,9 @@ test("what is no stream is no stream", async () => {
       },
       {},
       (service) =>
-        service.always(STREAM, (_, response) => response.writeHead(200, { "content-type": type }).end("event: ready\n\n")),
+        service.always(STREAM, (_, response) =>
+          response.writeHead(200, { "content-type": type }).end("event: ready\n\n"),
+        ),
     );
   }
 });

@@ -36,7 +36,8 @@ test("the cache is bounded, holds good tokens only, and keeps those in use", asy
   }
   assert.equal(hits(), 15, "the one in use was never dropped");
   const before = metric(forge.verifier.metricsText(), "cache_tokens");
-  for (let at = 0; at < 50; at++) await forge.refused(`${forge.key.good({ jti: `${at}` }).slice(0, -8)}AAAAAAAA`, "bad_signature");
+  for (let at = 0; at < 50; at++)
+    await forge.refused(`${forge.key.good({ jti: `${at}` }).slice(0, -8)}AAAAAAAA`, "bad_signature");
   assert.equal(metric(forge.verifier.metricsText(), "cache_tokens"), before);
 });
 
@@ -113,9 +114,8 @@ test("a verifier keeps no process alive, closed or not", () => {
 test("an outage is a few lines of log, without a secret", async () => {
   const lines: string[] = [];
   const log = { info: (line: string) => lines.push(line), warn: (line: string) => lines.push(line) };
-  const harness = new Harness(
-    { log, keys: remoteKeys("https://id.example/keys?token=secret") },
-    ({ server }) => server.next(unreachable),
+  const harness = new Harness({ log, keys: remoteKeys("https://id.example/keys?token=secret") }, ({ server }) =>
+    server.next(unreachable),
   );
   await harness.rests();
   await harness.advanceToFetch(10_000);

@@ -2,16 +2,16 @@
 
 /** A request of Node's. */
 export interface NodeRequest {
-  readonly headers: { readonly authorization?: string | undefined }
+  readonly headers: { readonly authorization?: string | undefined };
   /** Names and values in turn. Of two `Authorization` lines Node's `headers` show the first one only. */
-  readonly rawHeaders?: readonly string[]
+  readonly rawHeaders?: readonly string[];
 }
 
 /** All lines of the `Authorization` header. */
 export function authorizationLines(request: NodeRequest): readonly string[] {
-  const raw = request.rawHeaders ?? []
-  const lines = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === 'authorization')
-  const { authorization } = request.headers
+  const raw = request.rawHeaders ?? [];
+  const lines = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === "authorization");
+  const { authorization } = request.headers;
   // An injected request may have no raw headers.
-  return lines.length > 0 || authorization === undefined ? lines : [authorization]
+  return lines.length > 0 || authorization === undefined ? lines : [authorization];
 }

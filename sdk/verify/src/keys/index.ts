@@ -1,22 +1,22 @@
 /** What can be given to a verifier as its keys. */
-import { type Surroundings } from '../surroundings.js'
-import { type KeyAlgorithm } from '../token/algorithm.js'
-import { FixedSource } from './fixed.js'
-import { RemoteSource } from './remote.js'
-import { type KeySource } from './source.js'
+import type { Surroundings } from "../surroundings.js";
+import type { KeyAlgorithm } from "../token/algorithm.js";
+import { FixedSource } from "./fixed.js";
+import { RemoteSource } from "./remote.js";
+import type { KeySource } from "./source.js";
 
 /** Where an issuer's keys come from: made by `remoteKeys` or `staticKeys`. */
 export class Keys {
-  readonly #start: (around: Surroundings, algorithms: readonly KeyAlgorithm[]) => KeySource
+  readonly #start: (around: Surroundings, algorithms: readonly KeyAlgorithm[]) => KeySource;
 
   /** @internal */
   constructor(start: (around: Surroundings, algorithms: readonly KeyAlgorithm[]) => KeySource) {
-    this.#start = start
+    this.#start = start;
   }
 
   /** @internal */
   start(around: Surroundings, algorithms: readonly KeyAlgorithm[]): KeySource {
-    return this.#start(around, algorithms)
+    return this.#start(around, algorithms);
   }
 }
 
@@ -30,10 +30,10 @@ export class Keys {
  * `allowHttp` accepts http for any host. **Whoever can put himself in between may then sign any token.**
  */
 export function remoteKeys(url: string, options: { readonly allowHttp?: boolean } = {}): Keys {
-  return new Keys((around, algorithms) => new RemoteSource(around, url, options.allowHttp === true, algorithms))
+  return new Keys((around, algorithms) => new RemoteSource(around, url, options.allowHttp === true, algorithms));
 }
 
 /** Keys that never change: a JWK set of public keys. Secrets in it are passed over. */
 export function staticKeys(jwks: { readonly keys: readonly unknown[] }): Keys {
-  return new Keys((_, algorithms) => new FixedSource(jwks, algorithms))
+  return new Keys((_, algorithms) => new FixedSource(jwks, algorithms));
 }

@@ -171,7 +171,8 @@ test("depth and members are bounded", async () => {
   const forge = new Forge();
   const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
   const withMember = (member: string) => forge.withPayload(text(claims()).replace("{", `{${member},`));
-  for (const levels of [17, 200, 5000]) await forge.refused(withMember(`"x":${deep(levels)}`), "malformed", `${levels}`);
+  for (const levels of [17, 200, 5000])
+    await forge.refused(withMember(`"x":${deep(levels)}`), "malformed", `${levels}`);
   const many = Array.from({ length: 257 }, (_, at) => `"k${at}":0`).join(",");
   await forge.refused(withMember(many), "malformed", "many members");
   await forge.verify(withMember(`"x":${deep(8)}`));

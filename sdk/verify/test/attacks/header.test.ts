@@ -42,7 +42,17 @@ test("crit is never understood, whatever it names", async () => {
 
 test("a key id is only looked up", async () => {
   const forge = new Forge();
-  const odd = ["../../dev/null", "/proc/self/environ", "' OR 1=1--", "*)(uid=*", "|id", "\u202e", "key\uff0e", "1", "K1"];
+  const odd = [
+    "../../dev/null",
+    "/proc/self/environ",
+    "' OR 1=1--",
+    "*)(uid=*",
+    "|id",
+    "\u202e",
+    "key\uff0e",
+    "1",
+    "K1",
+  ];
   for (const kid of [...odd, "__proto__", "constructor", "x".repeat(256)]) {
     await forge.refused(forge.withHeader({ kid }), "unknown_key", kid);
   }

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createVerifier, remoteKeys } from "@daypass/verify";
-import { refusalOf } from "../support/forge.js";
 import { ManualClock, until } from "../support/clock.js";
+import { refusalOf } from "../support/forge.js";
 import { type Alg, AUDIENCE, b64, claims, ISSUER, type Json, Key } from "../support/issuer.js";
 
 const ALL = ["ES256", "Ed25519", "RS256", "PS256"] as const;
@@ -113,7 +113,9 @@ test("weak RSA keys are passed over", async () => {
 });
 
 test("an RSA modulus of the ROCA structure is passed over", async () => {
-  const primes = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103];
+  const primes = [
+    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103,
+  ];
   const more = [107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167];
   // 1 modulo all of them: the product, times 2, shifted up to 2048 bits and more, plus 1.
   let product = [...primes, ...more].reduce((all, prime) => all * BigInt(prime), 2n);

@@ -33,7 +33,17 @@ test("ES256: r and s are from 1 to the order less 1", async () => {
   const top = Buffer.alloc(32, 0xff);
   const above = Buffer.from(ORDER);
   above[31] = (above[31] ?? 0) + 1;
-  const pairs = [[zero, zero], [zero, s], [r, zero], [ORDER, ORDER], [ORDER, s], [r, ORDER], [above, s], [r, above], [top, top]];
+  const pairs = [
+    [zero, zero],
+    [zero, s],
+    [r, zero],
+    [ORDER, ORDER],
+    [ORDER, s],
+    [r, ORDER],
+    [above, s],
+    [r, above],
+    [top, top],
+  ];
   for (const pair of pairs) await refused(forge, input, Buffer.concat(pair), "out of range");
 });
 

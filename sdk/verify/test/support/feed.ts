@@ -121,7 +121,9 @@ export class FeedService {
     const from = this.#position((request.headers["last-event-id"] as string | undefined) ?? null);
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     if (from === undefined) this.#event(response, "reset", 0, {});
-    this.entries.slice(from ?? 0).forEach((entry, at) => this.#event(response, "entry", (from ?? 0) + at + 1, entry));
+    for (const [at, entry] of this.entries.entries()) {
+      if (at >= (from ?? 0)) this.#event(response, "entry", at + 1, entry);
+    }
     this.#event(response, "ready", this.entries.length, {});
     this.streams.add(response);
     response.on("close", () => this.streams.delete(response));

@@ -5,8 +5,8 @@ import {
   createVerifier,
   staticKeys,
   type Verifier,
-  VerifyError,
   type VerifierOptions,
+  VerifyError,
 } from "@daypass/verify";
 import { ManualClock } from "./clock.js";
 import { type Alg, AUDIENCE, claims, ISSUER, type Json, Key } from "./issuer.js";

@@ -1,12 +1,5 @@
 // A forger: signs any header and any payload with a key that the verifier trusts.
-import {
-  constants,
-  createHmac,
-  createPrivateKey,
-  generateKeyPairSync,
-  type KeyObject,
-  sign,
-} from "node:crypto";
+import { constants, createHmac, createPrivateKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 
 export const ISSUER = "https://id.example";
 export const AUDIENCE = "https://api.example";
@@ -19,8 +12,7 @@ export type Json = { [name: string]: unknown };
 
 /** Base64url of a text, of bytes, or of the JSON of anything else. */
 export function b64(value: unknown): string {
-  const bytes =
-    value instanceof Uint8Array ? value : typeof value === "string" ? value : JSON.stringify(value);
+  const bytes = value instanceof Uint8Array ? value : typeof value === "string" ? value : JSON.stringify(value);
   return Buffer.from(bytes as string).toString("base64url");
 }
 

@@ -1,5 +1,5 @@
 // Servers of each framework with the same routes, and raw requests to them.
-import { createServer, request as send, type RequestListener } from "node:http";
+import { createServer, type RequestListener, request as send } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export interface Answered {
