@@ -22,6 +22,12 @@ export interface Channel {
   close(): void;
 }
 
+/** The part of a `Location` that is used. */
+export interface Place {
+  readonly href: string;
+  assign(url: string): void;
+}
+
 /** The part of a `Storage` that is used. */
 export interface KeyValue {
   getItem(key: string): string | null;
@@ -40,68 +46,57 @@ export interface Environment {
   running(): number;
   setTimeout(callback: () => void, milliseconds: number): unknown;
   clearTimeout(timer: unknown): void;
-  /** Fills an array with bytes that nobody can guess. */
-  random(bytes: Uint8Array): void;
+  /** A number from 0 to below 1, for spreading. Nothing has to be hard to guess in it. */
+  random(): number;
   readonly locks: Locks | undefined;
   /** An `IDBFactory`. */
   readonly indexedDB: object | undefined;
-  readonly localStorage: KeyValue | undefined;
+  readonly localStorage: KeyValue;
   /** Opens a broadcast channel, where there are any. */
   channel(name: string): Channel | undefined;
   /** Listens to what becomes of page and network. */
   lifecycle(listener: (what: Lifecycle) => void): Release;
   /** Whether anybody can see the page. True where there are no pages. */
   visible(): boolean;
-  /** Where the page is; undefined where there are no pages. */
-  location(): string | undefined;
-  /** Leaves the page for another. */
-  navigate(url: string): void;
-}
-
-interface Target {
-  addEventListener(type: string, listener: (event: { persisted?: boolean }) => void): void;
-  removeEventListener(type: string, listener: (event: { persisted?: boolean }) => void): void;
+  /** Where the page is, and how to leave it; undefined where there are no pages. */
+  readonly location: Place | undefined;
 }
 
 interface Host {
   fetch: typeof globalThis.fetch;
-  document?: Target & { visibilityState: string };
-  window?: Target;
+  document?: { visibilityState: string };
   navigator?: { locks?: Locks };
-  location?: { href: string; assign(url: string): void };
+  location?: Place;
   indexedDB?: object;
-  localStorage?: KeyValue;
+  localStorage: KeyValue;
   BroadcastChannel?: new (name: string) => Channel;
+  addEventListener?(type: string, listener: (event: Heard) => void): void;
+  removeEventListener?(type: string, listener: (event: Heard) => void): void;
+}
+
+interface Heard {
+  readonly type: string;
+  readonly persisted?: boolean;
 }
 
 const host = globalThis as unknown as Host;
 
 /** Whether this is a page, or a worker of one. */
 export function isBrowser(): boolean {
-  return host.location !== undefined && host.navigator !== undefined;
+  return !!host.location;
 }
 
-/** Reads a member of the host's, where even looking can be forbidden. */
-function tolerant<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
-}
+const HEARD = ["online", "pageshow", "visibilitychange"];
 
 function lifecycle(listener: (what: Lifecycle) => void): Release {
-  const { window, document } = host;
-  const online = () => listener("online");
-  const shown = (event: { persisted?: boolean }) => event.persisted === true && listener("online");
-  const seen = () => listener(visible() ? "visible" : "hidden");
-  window?.addEventListener("online", online);
-  window?.addEventListener("pageshow", shown);
-  document?.addEventListener("visibilitychange", seen);
+  const hear = ({ type, persisted }: Heard) => {
+    if (type === HEARD[2]) listener(visible() ? "visible" : "hidden");
+    // A page that is shown for the first time comes back from nowhere.
+    else if (persisted !== false) listener("online");
+  };
+  for (const type of HEARD) host.addEventListener?.(type, hear);
   return () => {
-    window?.removeEventListener("online", online);
-    window?.removeEventListener("pageshow", shown);
-    document?.removeEventListener("visibilitychange", seen);
+    for (const type of HEARD) host.removeEventListener?.(type, hear);
   };
 }
 
@@ -109,42 +104,34 @@ function visible(): boolean {
   return host.document?.visibilityState !== "hidden";
 }
 
-/** The platform's own, with what the caller replaces. */
-export function environment(replaced: Partial<Environment> = {}): Environment {
+/** The platform's own, with what the caller replaces. Merely to look at a storage can be forbidden, and is put off. */
+export function environment(replaced?: Partial<Environment>): Environment {
   return {
     fetch: (input, init) => host.fetch(input, init),
     now: () => Date.now(),
     running: () => performance.now(),
     setTimeout: (callback, milliseconds) => setTimeout(callback, milliseconds),
     clearTimeout: (timer) => clearTimeout(timer as number),
-    random: (bytes) => void crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>),
+    random: () => Math.random(),
     locks: host.navigator?.locks,
-    indexedDB: tolerant(() => host.indexedDB),
-    localStorage: isBrowser() ? tolerant(() => host.localStorage) : undefined,
-    channel: (name) => tolerant(() => host.BroadcastChannel && new host.BroadcastChannel(name)),
+    get indexedDB() {
+      return host.indexedDB;
+    },
+    get localStorage() {
+      return host.localStorage;
+    },
+    channel: (name) => host.BroadcastChannel && new host.BroadcastChannel(name),
     lifecycle,
     visible,
-    location: () => (host.document ? host.location?.href : undefined),
-    navigate: (url) => host.location?.assign(url),
+    location: host.document && host.location,
     ...replaced,
   };
 }
 
-/** 128 random bits, base64url: 22 characters. */
-export function randomId(env: Environment): string {
-  const bytes = new Uint8Array(16);
-  env.random(bytes);
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .slice(0, 22);
-}
-
-/** A number from 0 to below 1, for spreading. */
-export function randomShare(env: Environment): number {
-  const bytes = new Uint8Array(4);
-  env.random(bytes);
-  return new DataView(bytes.buffer).getUint32(0) / 2 ** 32;
+/** 128 random bits that nobody can guess: 32 digits. */
+export function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join("");
 }
 
 /** Waits for a lock of the browser's, and goes without after `wait` milliseconds. It is never stolen. */
@@ -152,14 +139,15 @@ export function webLock(env: Environment, name: string, wait: number): Promise<R
   return new Promise((resolve) => {
     const given = new AbortController();
     const timer = env.setTimeout(() => given.abort(), wait);
-    const held = (release: Release | null) => {
+    const end = (release: Release | null) => {
       env.clearTimeout(timer);
       resolve(release);
     };
-    const asked = async () => {
-      await env.locks?.request(name, { signal: given.signal }, () => new Promise<void>(held));
-    };
     // Where there are no locks, where they are forbidden, or when the wait was in vain.
-    asked().catch(() => undefined).then(() => held(null));
+    const without = () => end(null);
+    (async () => env.locks?.request(name, { signal: given.signal }, () => new Promise<void>(end)))().then(
+      without,
+      without,
+    );
   });
 }

@@ -39,14 +39,14 @@ export interface ErrorDetails {
   /** Why nobody is signed in. */
   readonly reason?: SignOutReason;
   /** How long the service asked to be left alone, in seconds. */
-  readonly retryAfter?: number;
+  readonly retryAfter?: number | undefined;
   /** What a store threw. */
   readonly cause?: unknown;
 }
 
 const COOKIE_MISSING =
-  "the browser sent no session cookie: it was removed, or it is blocked because the page and the service are " +
-  "of different sites; serve both from one site, or use the token transport";
+  "the browser sent no session cookie: it is gone, or blocked as page and service are of different sites: serve both " +
+  "from one, or use the token transport";
 
 /** Why there is no access token. No text in it is a token, an attempt id or a password. */
 export class SessionError extends Error {
@@ -59,7 +59,7 @@ export class SessionError extends Error {
   readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(message, details);
     this.code = code;
     this.reason = details.reason;
     this.retryAfter = details.retryAfter;
@@ -72,7 +72,7 @@ export class SessionError extends Error {
 
   /** Whether somebody has to sign in before there can be an access token again. */
   isSignedOut(): boolean {
-    return this.reason !== undefined;
+    return !!this.reason;
   }
 
   /** Whether the same call may succeed later without anybody doing anything. */
@@ -88,16 +88,16 @@ export function signedOut(reason: SignOutReason): SessionError {
 }
 
 export function unavailable(retryAfter?: number): SessionError {
-  const details = retryAfter === undefined ? {} : { retryAfter };
-  return new SessionError("unavailable", "the token service cannot be reached", details);
+  return new SessionError("unavailable", "the token service cannot be reached", { retryAfter });
 }
 
+/** What a store threw, as an error of this library. */
 export function storeFailed(cause: unknown): SessionError {
   return new SessionError("store", "the token store failed", { cause });
 }
 
 export function protocol(what: string): SessionError {
-  return new SessionError("protocol", `the token service gave an answer that was not understood: ${what}`);
+  return new SessionError("protocol", `the token service ${what}`);
 }
 
 export function config(what: string): SessionError {

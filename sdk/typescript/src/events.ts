@@ -25,7 +25,7 @@ export interface Events {
   /** There is a new access token. */
   readonly refreshed: Readonly<Record<string, never>>;
   /** A renewal was given up because the service did not answer. The session is kept. */
-  readonly unreachable: { readonly retryAfter?: number };
+  readonly unreachable: Readonly<Record<string, never>>;
   /** The service answers again. */
   readonly reachable: Readonly<Record<string, never>>;
   /** The store could not be written. Calls go on, as long as the rotation on record can be repeated. */

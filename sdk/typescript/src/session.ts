@@ -3,7 +3,8 @@
 import { abortable, call } from "./call/fetch.js";
 import { signIn, signOut } from "./engine/change.js";
 import { startEager } from "./engine/eager.js";
-import { Engine } from "./engine/engine.js";
+import { listen, newEngine, stateOf, wake } from "./engine/engine.js";
+import { accessToken } from "./engine/renewal.js";
 import { type Environment, environment, isBrowser, type Release } from "./environment.js";
 import { config } from "./errors.js";
 import type { Events, SessionState } from "./events.js";
@@ -79,71 +80,66 @@ export interface Session {
 
 /** Makes a session. It reads the store, and sends nothing before somebody calls. */
 export function createSession(options: SessionOptions): Session {
+  const { clientId: client_id, loginUrl, allowHttp = false } = options;
   const env = environment(options.environment);
   const transport = options.transport ?? (isBrowser() ? "cookie" : "token");
-  const allowHttp = options.allowHttp === true;
-  const { origin, pathname } = checked(options.baseUrl, "the service's URL", env, allowHttp);
-  const service = origin + pathname.replace(/\/+$/, "");
+  const service = checked(options.baseUrl, env, allowHttp).href.replace(/\/+$/, "");
   const origins = new Set(options.allowedOrigins.map((text) => originOf(text, env, allowHttp)));
-  const { clientId } = options;
-  const engine = new Engine({ env, service, clientId, transport, store: storeOf(options, env, transport, service) });
+  const engine = newEngine({ env, service, client_id, transport, store: storeOf(options, env, transport, service) });
   if (options.refresh === "eager") startEager(engine);
-  const { loginUrl } = options;
-  if (loginUrl !== undefined) engine.onClose(engine.on("signedout", () => lead(env, loginUrl)));
+  if (loginUrl !== undefined) engine.closing.push(listen(engine, "signedout", () => lead(env, loginUrl)));
   return Object.freeze({
     get state() {
-      return engine.state;
+      return stateOf(engine);
     },
-    subscribe: (listener) => engine.subscribe(listener),
-    on: (event, listener) => engine.on(event, listener),
+    subscribe: (listener) => listen(engine, "state", listener),
+    on: (event, listener) => listen(engine, event, listener),
     fetch: (input, init) => call(engine, origins, input, init),
-    getAccessToken: ({ signal, ...wish } = {}) => abortable(engine.accessToken(wish), signal),
+    getAccessToken: ({ signal, minValidity, rejected } = {}) =>
+      abortable(accessToken(engine, { minValidity, rejected }), signal),
     signIn: (credentials) => signIn(engine, credentials),
     signOut: ({ everywhere = false } = {}) => signOut(engine, everywhere),
-    wake: () => engine.wake(true),
-    close: () => engine.close(),
+    wake: () => wake(engine, true),
+    close: () => {
+      for (const release of engine.closing.splice(0)) release();
+    },
   } satisfies Session);
 }
 
 function storeOf(
-  { store, environment: replaced }: SessionOptions,
+  { store }: SessionOptions,
   env: Environment,
   transport: Transport,
   service: string,
 ): TokenStore {
   if (transport === "token") return store ?? memoryStore();
-  const ids = store === undefined ? indexedDbStore({ name: service, ...(replaced && { environment: env }) }) : store;
+  const ids = store === undefined ? indexedDbStore({ name: service, environment: env }) : store;
   return tabStore(env, service, ids);
 }
 
 /** Leads to the sign-in, and from there back to this place. */
 function lead(env: Environment, loginUrl: string): void {
-  const here = env.location();
-  if (here === undefined) return;
-  const url = new URL(loginUrl, here);
-  url.searchParams.set("return_to", here);
-  env.navigate(url.href);
+  const { location } = env;
+  if (!location) return;
+  const url = new URL(loginUrl, location.href);
+  url.searchParams.set("return_to", location.href);
+  location.assign(url.href);
 }
 
 function originOf(text: string, env: Environment, allowHttp: boolean): string {
-  const url = checked(text, "an allowed origin", env, allowHttp);
+  const url = checked(text, env, allowHttp);
   if (url.pathname !== "/") throw config("an allowed origin has no path");
   return url.origin;
 }
 
-function checked(text: string, what: string, env: Environment, allowHttp: boolean): URL {
-  let url: URL;
-  try {
-    url = new URL(text, env.location());
-  } catch {
-    throw config(`${what} is not a URL`);
+/** A URL that tokens may go to. */
+function checked(text: string, env: Environment, allowHttp: boolean): URL {
+  const url = new URL(text, env.location?.href);
+  const { protocol, hostname, href } = url;
+  const here = allowHttp || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  // A query and a fragment that are empty are there as well.
+  if ((protocol !== "https:" && !(here && protocol === "http:")) || /[?#@]/.test(href)) {
+    throw config("not an https URL without user, query and fragment (http: this machine only, or allowHttp)");
   }
-  const { protocol, hostname, username, password, search, hash } = url;
-  if (protocol !== "https:" && protocol !== "http:") throw config(`${what} is neither https nor http`);
-  if (protocol === "http:" && !allowHttp && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)) {
-    throw config(`${what} is http, which is allowed on this machine only unless it is asked for`);
-  }
-  if (username || password) throw config(`${what} holds a user name or a password`);
-  if (search || hash) throw config(`${what} has a query or a fragment`);
   return url;
 }

@@ -1,6 +1,7 @@
 // One call to an API: which requests carry the access token, and when a refused call is made again.
 
 import type { Engine } from "../engine/engine.js";
+import { accessToken } from "../engine/renewal.js";
 import { refusesToken } from "./challenge.js";
 
 /** Why a call that was refused was not made again, although the token has been renewed. */
@@ -44,24 +45,19 @@ export async function call(
   const origin = originOf(request.url);
   if (!origins.has(origin) || request.headers.has("authorization")) return fetch(request);
   const spare = isStream(init?.body) ? undefined : request.clone();
-  const before = sessionId(engine);
-  const token = await abortable(engine.accessToken({}), request.signal);
+  const token = await abortable(accessToken(engine, {}), request.signal);
   const owner = sessionId(engine);
   request.headers.set("authorization", `Bearer ${token}`);
   const response = await fetch(request);
   if (response.status !== 401 || !refusesToken(response.headers.get("www-authenticate"))) return response;
   // Whoever answers for another origin has not seen the token: platforms drop it there.
   if (response.url !== "" && originOf(response.url) !== origin) return response;
-  const renewed = await abortable(engine.accessToken({ rejected: token }), request.signal);
+  const renewed = await abortable(accessToken(engine, { rejected: token }), request.signal);
   // Too young to be at fault.
   if (renewed === token) return response;
-  // Nobody, before the store was read or the cookie was tried, is whoever came of it.
-  if ((before !== undefined && before !== owner) || owner !== sessionId(engine)) {
-    marks.set(response, "somebody_else");
-    return response;
-  }
-  if (!spare) {
-    marks.set(response, "body");
+  const isOther = owner !== sessionId(engine);
+  if (isOther || !spare) {
+    marks.set(response, isOther ? "somebody_else" : "body");
     return response;
   }
   void response.body?.cancel().catch(() => undefined);
@@ -73,8 +69,8 @@ function originOf(url: string): string {
   return new URL(url).origin;
 }
 
-function sessionId({ memory }: Engine): string | undefined {
-  return memory.kept?.record.sessionId || undefined;
+function sessionId({ record }: Engine): string {
+  return record?.session_id ?? "";
 }
 
 function isStream(body: unknown): boolean {

@@ -1,55 +1,46 @@
 // How long to wait before a service that did not answer is asked again. Times are in milliseconds, of the clock that
 // never goes back.
 
+/** What is known of a service that did not answer. */
+export interface Backoff {
+  failures: number;
+  /** When the next request may leave. */
+  next: number;
+  /** Until when the service asked to be left alone. */
+  asked: number;
+  /** When the host came back last. */
+  awoke: number;
+}
+
 const FIRST = 250;
 const MOST = 4000;
 /** Just after waking, the network is about to come back. */
 const MOST_AFTER_WAKING = 1000;
 const JUST_AWAKE = 20_000;
 
-export class Backoff {
-  private failures = 0;
-  /** When the next request may leave. */
-  private next = 0;
-  /** Until when the service asked to be left alone. */
-  private asked = 0;
-  private awoke = Number.NEGATIVE_INFINITY;
+export function noBackoff(): Backoff {
+  return { failures: 0, next: 0, asked: 0, awoke: Number.NEGATIVE_INFINITY };
+}
 
-  /**
-   * A request failed. The wait before the next is drawn from nothing to a bound that doubles ("full jitter", from a
-   * quarter of a second to four), and comes on top of what the service asked for, in seconds.
-   */
-  failed(now: number, retryAfter: number | undefined, share: number): void {
-    const most = now < this.awoke + JUST_AWAKE ? MOST_AFTER_WAKING : MOST;
-    const wait = Math.min(FIRST * 2 ** Math.min(this.failures, 16), most) * share;
-    this.failures++;
-    if (retryAfter !== undefined) this.asked = now + retryAfter * 1000;
-    this.next = (retryAfter === undefined ? now : this.asked) + wait;
-  }
+/** A request was answered. */
+export function answered(backoff: Backoff): void {
+  backoff.failures = backoff.next = backoff.asked = 0;
+}
 
-  /** A request was answered. */
-  answered(): void {
-    this.failures = this.next = this.asked = 0;
-  }
+/**
+ * A request failed. The wait before the next is drawn from nothing to a bound that doubles ("full jitter", from a
+ * quarter of a second to four), and comes on top of what the service asked for, in seconds.
+ */
+export function failed(backoff: Backoff, now: number, share: number, retryAfter?: number): void {
+  const most = now < backoff.awoke + JUST_AWAKE ? MOST_AFTER_WAKING : MOST;
+  const wait = Math.min(FIRST * 2 ** backoff.failures++, most) * share;
+  if (retryAfter !== undefined) backoff.asked = now + retryAfter * 1000;
+  backoff.next = (retryAfter === undefined ? now : backoff.asked) + wait;
+}
 
-  /** The host is online or awake again: the past says nothing. What the service asked for stands. */
-  woke(now: number): void {
-    this.failures = 0;
-    this.next = this.asked;
-    this.awoke = now;
-  }
-
-  /** How long the next request has still to wait. */
-  wait(now: number): number {
-    return Math.max(this.next - now, 0);
-  }
-
-  /** How long the service has still to be left alone, in seconds, if it asked for it. */
-  retryAfter(now: number): number | undefined {
-    return this.asked > now ? (this.asked - now) / 1000 : undefined;
-  }
-
-  copy(): Backoff {
-    return Object.assign(new Backoff(), this);
-  }
+/** The host is online or awake again: the past says nothing. What the service asked for stands. */
+export function woke(backoff: Backoff, now: number): void {
+  backoff.failures = 0;
+  backoff.next = backoff.asked;
+  backoff.awoke = now;
 }

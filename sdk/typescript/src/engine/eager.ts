@@ -1,31 +1,36 @@
 // Renewing while nobody calls, for those who asked for it, and only while somebody can see the page.
 
-import type { Engine } from "./engine.js";
+import { dueIn } from "../policy.js";
+import { type Engine, listen, now } from "./engine.js";
+import { renewAhead } from "./renewal.js";
 
 /** How soon to look again where a renewal failed, or cannot be begun, in milliseconds. */
 const AGAIN = 15_000;
 
 /** Keeps one timer, while there is a session and the page can be seen. */
 export function startEager(engine: Engine): void {
-  const { env, memory } = engine;
+  const { env } = engine;
   let timer: unknown;
-  const schedule = (after?: number) => {
+  const schedule = (after = 0) => {
     env.clearTimeout(timer);
-    timer = undefined;
-    if (!env.visible() || !memory.kept || memory.flight) return;
+    const { record, current, flight } = engine;
+    if (!env.visible() || !record?.session_id || flight) return;
     // What is due and not begun cannot be begun yet.
-    timer = env.setTimeout(run, after ?? (memory.dueIn(engine.now()) || AGAIN));
+    timer = env.setTimeout(run, after || (current && dueIn(current, now(engine))) || AGAIN);
     // In Node a timer would keep the process from ending.
-    (timer as { unref?(): void } | undefined)?.unref?.();
+    (timer as { unref?(): void }).unref?.();
   };
   const run = () => {
-    if (!env.visible()) return schedule();
-    const flight = engine.renewAhead();
+    const flight = env.visible() && renewAhead(engine);
     if (!flight) return schedule();
-    void flight.ended.then((end) => schedule(typeof end === "object" && "error" in end ? AGAIN : undefined));
+    flight.done.then(
+      () => schedule(),
+      () => schedule(AGAIN),
+    );
   };
-  engine.onClose(engine.subscribe(() => schedule()));
-  engine.onClose(engine.on("refreshed", () => schedule()));
-  engine.onClose(env.lifecycle((what) => (what === "hidden" ? schedule() : run())));
-  engine.onClose(() => env.clearTimeout(timer));
+  engine.closing.push(
+    listen(engine, "state", () => schedule()),
+    env.lifecycle(run),
+    () => env.clearTimeout(timer),
+  );
 }

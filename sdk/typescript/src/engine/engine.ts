@@ -1,30 +1,21 @@
-// The engine under a session: one memory, one renewal at a time, one order of events.
+// What a session knows between two calls, and how others are told when it changes.
 
-import { type Environment, type Lifecycle, type Release, randomShare } from "../environment.js";
-import { SessionError, signedOut, storeFailed, unavailable } from "../errors.js";
+import type { Environment, Release } from "../environment.js";
+import { type ErrorCode, SessionError, type SignOutReason, storeFailed } from "../errors.js";
 import type { Events, SessionState } from "../events.js";
-import {
-  age,
-  type Current,
-  isRefusable,
-  lifetime,
-  type Moment,
-  type Need,
-  tooYoungToRenewAhead,
-} from "../policy.js";
-import type { Access, SessionRecord } from "../record.js";
+import { type Current, left, type Moment } from "../policy.js";
+import { type SessionRecord, type Served, sameSession } from "../record.js";
 import type { Exchange, Stored, TokenStore } from "../store/store.js";
 import type { Transport } from "../wire/pair.js";
-import { Flight, type Purpose } from "./flight.js";
-import { Handle, type Kept, Memory } from "./memory.js";
-import { FAIR_SHARE } from "./tries.js";
+import { type Backoff, noBackoff, woke } from "./backoff.js";
+import type { Tries } from "./tries.js";
 
 /** What a session is described by, checked. */
 export interface Setting {
   readonly env: Environment;
   /** The service's URL without a slash at the end. */
   readonly service: string;
-  readonly clientId: string | undefined;
+  readonly client_id: string | undefined;
   readonly transport: Transport;
   readonly store: TokenStore;
 }
@@ -35,256 +26,291 @@ export interface Wish {
   readonly minValidity?: number | undefined;
   /** A token that a server has refused with `invalid_token`. */
   readonly rejected?: string | undefined;
+  /** Whether the token is renewed ahead of need. */
+  readonly ahead?: boolean;
 }
 
-/** How often a caller looks again after somebody else has signed in. */
-const MOST_LOOKS = 16;
+/** A renewal under way. What is not under way any more has been overtaken: its results are not wanted. */
+export interface Flight {
+  readonly stop: AbortController;
+  readonly wish: Wish;
+  readonly tries: Tries;
+  /** How often the service has named another generation. */
+  mismatches: number;
+  /** Brings a token, or nothing if those who wait have to look again. */
+  readonly done: Promise<string | undefined>;
+}
 
-type Listeners = { [K in keyof Events]?: Set<(event: Events[K]) => void> };
-
-export class Engine {
-  readonly env: Environment;
-  readonly service: string;
-  readonly clientId: string | undefined;
-  readonly transport: Transport;
-  readonly store: TokenStore;
-  readonly memory: Memory = new Memory();
+/** What one session knows. */
+export interface Engine extends Setting {
+  /** Why nobody is signed in. */
+  out?: SignOutReason | undefined;
+  /** What the store has, and under which version. Without an id of a session it is what only a cookie may know. */
+  record?: SessionRecord | undefined;
+  version: string;
+  /** What the store would not take: its refresh token is not sent before it does. */
+  unwritten?: SessionRecord | undefined;
+  /** The access token that is given out. */
+  current?: Current | undefined;
+  flight?: Flight | undefined;
+  backoff: Backoff;
+  /** The session that ended here last: what a store still holds of it is not used. */
+  ended?: string | undefined;
+  /** The state of the store with which no cookie was sent: nobody asks again until it changes. */
+  cookieless?: string | undefined;
+  /** Whether the store has told of a change that nobody has looked at. */
+  unseen: boolean;
+  skew: number;
+  unreachable: boolean;
+  unpersisted: boolean;
   /** Whoever changes who is signed in waits for those before him. */
-  changing: Promise<unknown> = Promise.resolve();
-  private readonly wakes = new Set<(connection: boolean) => void>();
-  private readonly listeners: Listeners = {};
-  private readonly subscribers = new Set<() => void>();
-  private snapshot: SessionState = Object.freeze({ status: "unknown" });
-  private told: SessionState = this.snapshot;
-  private isTelling = false;
-  private readonly closing: Release[] = [];
-
-  constructor({ env, service, clientId, transport, store }: Setting) {
-    this.env = env;
-    this.service = service;
-    this.clientId = clientId;
-    this.transport = transport;
-    this.store = store;
-    this.closing.push(env.lifecycle((what) => this.live(what)));
-    const changed = store.subscribe?.(() => {
-      this.memory.unseen = true;
-      void this.look();
-    });
-    if (changed) this.closing.push(changed);
-    void this.look();
-  }
-
-  /** An access token that serves. Everybody who asks meanwhile waits for one renewal, which nobody can stop. */
-  async accessToken(wish: Wish): Promise<string> {
-    const { rejected } = wish;
-    const { memory } = this;
-    const came = this.env.running();
-    for (let looks = 0; looks < MOST_LOOKS; looks++) {
-      const token = this.take(wish);
-      if (token !== undefined) return token;
-      const joined = memory.flight !== undefined;
-      const end = await (memory.flight ?? this.launch(wish)).ended;
-      if (end === "overtaken") continue;
-      if ("token" in end) {
-        // A renewal for somebody else may have brought what does not serve this one.
-        if (end.token !== rejected && !(joined && wish.minValidity)) return end.token;
-        continue;
-      }
-      const serving = memory.serving(this.now());
-      if (serving !== undefined && serving !== rejected) return serving;
-      const cameLate = joined && this.env.running() - came < FAIR_SHARE;
-      if (!cameLate || end.error.code !== "unavailable") throw end.error;
-    }
-    throw unavailable();
-  }
-
-  /** The token at hand, if it is what somebody wishes. */
-  private take(wish: Wish): string | undefined {
-    const { memory } = this;
-    const now = this.now();
-    const { current } = memory;
-    if (!current || (memory.unseen && !memory.flight)) return undefined;
-    const { token } = current.access;
-    if (token === wish.rejected) return isRefusable(current, now) ? undefined : token;
-    const what = this.wished(wish, now);
-    if (what === "wait") return undefined;
-    if (what === "behind") this.renewAhead();
-    return token;
-  }
-
-  /** What to do with the token at hand for somebody who wishes it to serve for a while. */
-  wished({ minValidity = 0 }: Wish, now: Moment): Need {
-    const { current } = this.memory;
-    const what = this.memory.need(now);
-    if (!current || what === "wait") return "wait";
-    // A token that never serves so long is not asked for again and again.
-    const short = lifetime(current) - age(current, now) < minValidity * 1000;
-    return short && !tooYoungToRenewAhead(current, now) ? "wait" : what;
-  }
-
-  /** Starts a renewal if it is time for one ahead of need and none is under way. */
-  renewAhead(): Handle | undefined {
-    const now = this.now();
-    const { memory } = this;
-    // While the service is to be left alone nobody has to wait for it either.
-    const due = memory.kept && memory.need(now) !== "fresh" && !memory.flight && memory.backoff.wait(now.running) <= 0;
-    return due ? this.launch({ ahead: true }) : undefined;
-  }
-
-  private launch(purpose: Purpose): Handle {
-    const handle = new Handle();
-    this.memory.flight = handle;
-    void new Flight(this, handle, purpose).run();
-    return handle;
-  }
-
-  /** Reads the store and takes over what is there, where no renewal does. */
-  async look(): Promise<void> {
-    try {
-      const stored = await this.load();
-      if (!this.memory.flight) this.reconcile(stored);
-    } catch {
-      // Whoever needs it meets the error himself.
-      this.memory.unseen = true;
-    }
-  }
-
-  async load(): Promise<Stored> {
-    this.memory.unseen = false;
-    try {
-      const { version, record } = await this.store.load();
-      return { version, record: record && this.isOurs(record) ? record : null };
-    } catch (error) {
-      throw asStoreError(error);
-    }
-  }
-
-  async exchange(version: string, record: SessionRecord | null): Promise<Exchange> {
-    try {
-      return await this.store.compareExchange(version, record);
-    } catch (error) {
-      throw asStoreError(error);
-    }
-  }
-
-  /** Takes over what the store holds. Where nothing is, a browser may still have a cookie. */
-  reconcile(stored: Stored): Kept | undefined {
-    if (!stored.record && this.transport === "cookie" && this.memory.known.is === "unknown") return undefined;
-    return this.settle((memory) => memory.reconcile(stored, this.now(), randomShare(this.env)));
-  }
-
-  /** Whether a record is of the service, client and transport that this session was made for. */
-  private isOurs({ service, clientId, refreshToken }: SessionRecord): boolean {
-    const byCookie = this.transport === "cookie";
-    return service === this.service && clientId === this.clientId && (refreshToken === undefined) === byCookie;
-  }
-
-  /** The access token of a record that was asked for at this moment. */
-  current(record: SessionRecord, asked: Moment): Current {
-    const jitter = randomShare(this.env);
-    return { access: record.access as Access, running: asked.running, here: true, readAt: asked.wall, jitter };
-  }
-
-  now(): Moment {
-    return { wall: this.env.now(), running: this.env.running() };
-  }
-
-  /** Throws that nobody is signed in. */
-  signedOut(): SessionError {
-    return signedOut(this.memory.reason);
-  }
-
-  /** The host is online again, or awake: what waits to be tried again is tried now. */
-  wake(connection: boolean): void {
-    this.memory.backoff.woke(this.env.running());
-    for (const listener of [...this.wakes]) listener(connection);
-  }
-
-  onWake(listener: (connection: boolean) => void): Release {
-    this.wakes.add(listener);
-    return () => void this.wakes.delete(listener);
-  }
-
-  private live(what: Lifecycle): void {
-    if (what !== "hidden") this.wake(what === "online");
-  }
-
-  /** What the session is worth: the same object until that changes. */
-  get state(): SessionState {
-    const state = this.memory.state(this.now());
-    if (!isSame(state, this.snapshot)) this.snapshot = Object.freeze(state);
-    return this.snapshot;
-  }
-
-  subscribe(listener: () => void): Release {
-    const own = () => listener();
-    this.subscribers.add(own);
-    return () => void this.subscribers.delete(own);
-  }
-
-  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): Release {
-    const own = (event: Events[K]) => listener(event);
-    const all = (this.listeners[name] ??= new Set() as NonNullable<Listeners[K]>);
-    all.add(own);
-    return () => void all.delete(own);
-  }
-
-  /** Changes what is known, and then tells whom it concerns, unless that has to wait for a lock to be given back. */
-  settle<T>(change: (memory: Memory) => T, later = false): T {
-    const result = change(this.memory);
-    if (!later) this.tell();
-    return result;
-  }
-
-  /** Sends what is to be told, in order. Whoever comes while another is at it leaves it to him. */
-  tell(): void {
-    if (this.isTelling) return;
-    this.isTelling = true;
-    try {
-      do {
-        const { state } = this;
-        if (state !== this.told) {
-          this.told = state;
-          for (const subscriber of [...this.subscribers]) calm(subscriber);
-        }
-        const told = this.memory.outbox.shift();
-        if (!told) continue;
-        const all = this.listeners[told.name] as Set<(event: unknown) => void> | undefined;
-        for (const listener of [...(all ?? [])]) calm(() => listener(told.event));
-      } while (this.memory.outbox.length > 0 || this.state !== this.told);
-    } finally {
-      this.isTelling = false;
-    }
-  }
-
-  onClose(release: Release): void {
-    this.closing.push(release);
-  }
-
-  /** Stops listening. Renewals under way are finished. */
-  close(): void {
-    for (const release of this.closing.splice(0)) release();
-  }
+  changing: Promise<unknown>;
+  readonly outbox: [keyof Events, Events[keyof Events]][];
+  /** Who wants to be told of an event, or, under `state`, of a state. */
+  readonly listeners: Map<keyof Events | "state", Set<(event: never) => void>>;
+  /** Called when the host comes back, with whether its connections may be gone. */
+  readonly wakers: Set<(connection: boolean) => unknown>;
+  snapshot: SessionState;
+  told: SessionState;
+  isTelling: boolean;
+  readonly closing: Release[];
 }
 
-function isSame(a: SessionState, b: SessionState): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+export function newEngine(setting: Setting): Engine {
+  const unknown: SessionState = { status: "unknown" };
+  const engine: Engine = {
+    ...setting,
+    version: "",
+    backoff: noBackoff(),
+    unseen: false,
+    skew: 0,
+    unreachable: false,
+    unpersisted: false,
+    changing: Promise.resolve(),
+    outbox: [],
+    listeners: new Map(),
+    wakers: new Set(),
+    snapshot: unknown,
+    told: unknown,
+    isTelling: false,
+    closing: [],
+  };
+  engine.closing.push(
+    setting.env.lifecycle((what) => what === "hidden" || wake(engine, what === "online")),
+    setting.store.subscribe?.(() => {
+      engine.unseen = true;
+      void look(engine);
+    }) ?? (() => undefined),
+  );
+  void look(engine);
+  return engine;
 }
 
-function asStoreError(error: unknown): SessionError {
-  return error instanceof SessionError ? error : storeFailed(error);
+export function now({ env }: Engine): Moment {
+  return { wall: env.now(), running: env.running() };
 }
 
-/** Calls what is not ours. What it throws is its own affair, and is reported as such. */
-function calm(call: () => void): void {
+/** The host is online again, or awake: what waits to be tried again is tried now. */
+export function wake(engine: Engine, connection: boolean): void {
+  woke(engine.backoff, engine.env.running());
+  for (const waker of [...engine.wakers]) waker(connection);
+}
+
+/** Reads the store and takes over what is there, where no renewal does. */
+async function look(engine: Engine): Promise<void> {
   try {
-    call();
-  } catch (error) {
-    const { reportError } = globalThis as { reportError?: (error: unknown) => void };
-    if (reportError) reportError(error);
-    else
-      queueMicrotask(() => {
-        throw error;
-      });
+    const stored = await load(engine);
+    if (!engine.flight) reconcile(engine, stored);
+  } catch {
+    // Whoever needs it meets the error himself.
+    engine.unseen = true;
   }
+  tell(engine);
+}
+
+/** Reads the store. What another service, client or transport left there is no session. */
+export async function load(engine: Engine): Promise<Stored> {
+  engine.unseen = false;
+  const { version, record } = await guarded(engine.store.load());
+  const byCookie = engine.transport === "cookie";
+  const isOurs =
+    record?.service === engine.service &&
+    record.client_id === engine.client_id &&
+    (record.refresh_token === undefined) === byCookie;
+  return { version, record: isOurs ? record : null };
+}
+
+export function exchange({ store }: Engine, version: string, record: SessionRecord | null): Promise<Exchange> {
+  return guarded(store.compareExchange(version, record));
+}
+
+async function guarded<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw storeFailed(error);
+  }
+}
+
+/** Takes over what a store holds, if it is not what is known already. The answer: whether it is of use. */
+export function reconcile(engine: Engine, { version, record }: Stored): boolean {
+  const { transport, service, client_id, out } = engine;
+  if (!record && transport === "cookie" && !out && !engine.record?.session_id) {
+    // Where the store has nothing, a browser may still have a cookie.
+    engine.record = { service, client_id, session_id: "", generation: 0, attempts: [] };
+    engine.version = version;
+    return true;
+  }
+  if (record && version === engine.cookieless) return false;
+  if (!record || (record.session_id && record.session_id === engine.ended)) {
+    // It did not end here: if the store has it again, it is used again.
+    const { ended } = engine;
+    if (engine.record?.session_id) signOut(engine, "signed_out");
+    else engine.out ??= "not_signed_in";
+    engine.record = undefined;
+    engine.ended = ended;
+    return false;
+  }
+  if (out || engine.version !== version || !engine.record) takeOver(engine, version, record);
+  return true;
+}
+
+/** Takes over a record that somebody else wrote, or that was there before. */
+function takeOver(engine: Engine, version: string, record: SessionRecord): void {
+  const { record: old, unwritten, current } = engine;
+  const same = old && sameSession(old, record);
+  // Ours that was never written is still the newest there is, or somebody has written as much.
+  const kept = same && unwritten && unwritten.generation > record.generation ? unwritten : undefined;
+  const { access_token } = record;
+  // What this process asked for itself it knows the age of.
+  const isNew = access_token && !kept && access_token !== current?.record.access_token;
+  const next = isNew ? currentOf(engine, record as Served, now(engine), false) : same ? current : undefined;
+  hold(engine, record, version, next, kept);
+}
+
+/** The access token of a record that was asked for, or read, at this moment. */
+export function currentOf({ env }: Engine, record: Served, at: Moment, here: boolean): Current {
+  return { record, at, here, jitter: env.random() };
+}
+
+/** Somebody is signed in. */
+export function hold(
+  engine: Engine,
+  record: SessionRecord,
+  version: string,
+  current: Current | undefined,
+  unwritten?: SessionRecord,
+): void {
+  const { record: old, out } = engine;
+  if (record.session_id && (old ? !sameSession(old, record) : out)) post(engine, "signedin", {});
+  Object.assign(engine, { record, version, current, unwritten, out: undefined, cookieless: undefined });
+  mark(engine, "unpersisted", !!unwritten, unwritten ? "persistfailed" : "persisted");
+}
+
+/** The session is over. */
+export function signOut(engine: Engine, reason: SignOutReason): void {
+  const id = engine.record?.session_id;
+  engine.out = reason;
+  engine.record = engine.unwritten = engine.current = undefined;
+  if (!id) return;
+  engine.unpersisted = engine.unreachable = false;
+  engine.ended = id;
+  post(engine, "signedout", { reason });
+}
+
+/** What a renewal under way brings is not wanted any more, and those who wait look again. */
+export function overtake(engine: Engine): void {
+  engine.flight?.stop.abort();
+  engine.flight = undefined;
+}
+
+/** Changes one of two things that others are told of when they change. */
+export function mark(
+  engine: Engine,
+  what: "unreachable" | "unpersisted",
+  is: boolean,
+  event: "reachable" | "unreachable" | "persisted" | "persistfailed",
+): void {
+  if (engine[what] !== is) post(engine, event, {});
+  engine[what] = is;
+}
+
+/** The service has answered. */
+export function reachable(engine: Engine): void {
+  mark(engine, "unreachable", false, "reachable");
+}
+
+/** Takes note of the service's clock, by an answer to what was asked at `asked` of the wall clock. */
+export function noteClock(engine: Engine, serverTime: number | undefined, asked: number): void {
+  if (serverTime === undefined) return;
+  // What is less than a minute is of no consequence.
+  const ahead = Math.trunc((serverTime - (asked + engine.env.now()) / 2) / 1000);
+  const seconds = Math.abs(ahead) > 60 ? ahead : 0;
+  if (Math.abs(seconds - engine.skew) <= 60) return;
+  engine.skew = seconds;
+  post(engine, "skew", { seconds });
+}
+
+/** Puts an event behind those that nobody has been told of yet. */
+export function post<K extends keyof Events>(engine: Engine, name: K, event: Events[K]): void {
+  engine.outbox.push([name, event]);
+}
+
+/** What the session is worth: the same object until that changes. */
+export function stateOf(engine: Engine): SessionState {
+  const { record, out, current, snapshot, unreachable } = engine;
+  const serves = current && left(current, now(engine)) > 0;
+  const state: SessionState = out
+    ? { status: "signed-out", reason: out }
+    : record?.session_id
+      ? { status: unreachable ? "unreachable" : serves ? "active" : "stale", sessionId: record.session_id }
+      : { status: "unknown" };
+  if (JSON.stringify(state) !== JSON.stringify(snapshot)) engine.snapshot = Object.freeze(state);
+  return engine.snapshot;
+}
+
+/** Tells what has changed, in order, while no lock is held. Whoever comes while another is at it leaves it to him. */
+export function tell(engine: Engine): void {
+  const { listeners, outbox, isTelling } = engine;
+  if (isTelling) return;
+  engine.isTelling = true;
+  for (;;) {
+    const state = stateOf(engine);
+    const isNew = state !== engine.told;
+    const told = isNew ? (["state", state] as const) : outbox.shift();
+    if (!told) break;
+    engine.told = state;
+    for (const listener of [...(listeners.get(told[0]) ?? [])]) {
+      try {
+        listener(told[1] as never);
+      } catch (error) {
+        // What is not ours and throws is its own affair, and is reported as such.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+  engine.isTelling = false;
+}
+
+/** Listens to an event, or to the state. */
+export function listen(
+  { listeners }: Engine,
+  name: keyof Events | "state",
+  listener: (event: never) => void,
+): Release {
+  const all = listeners.get(name) ?? new Set();
+  listeners.set(name, all);
+  return enlist(all, (told: never) => listener(told));
+}
+
+/** Adds something to a set, until it is released. */
+export function enlist<T>(set: Set<T>, item: T): Release {
+  set.add(item);
+  return () => void set.delete(item);
+}
+
+export function isCalled(error: unknown, code: ErrorCode): boolean {
+  return error instanceof SessionError && error.code === code;
 }

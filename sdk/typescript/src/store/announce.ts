@@ -2,26 +2,20 @@
 
 import type { Channel, Environment, Release } from "../environment.js";
 
-/** A channel that is open while somebody listens. */
-export class Announcer {
-  private channel: Channel | undefined;
+/** Posts to others, and listens to them. It is heard while it listens itself. */
+export interface Announcer {
+  readonly post: (message: unknown) => void;
+  readonly listen: (listener: (message: unknown) => void) => Release;
+}
 
-  constructor(
-    private readonly env: Environment,
-    private readonly name: string,
-  ) {}
-
-  post(message: unknown): void {
-    this.channel?.postMessage(message);
-  }
-
-  listen(listener: (message: unknown) => void): Release {
-    const channel = this.env.channel(this.name);
-    this.channel = channel;
-    if (channel) channel.onmessage = ({ data }) => listener(data);
-    return () => {
-      channel?.close();
-      this.channel = undefined;
-    };
-  }
+export function announcer(env: Environment, name: string): Announcer {
+  let channel: Channel | undefined;
+  return {
+    post: (message) => channel?.postMessage(message),
+    listen: (listener) => {
+      channel = env.channel(`daypass:${name}`);
+      if (channel) channel.onmessage = ({ data }) => listener(data);
+      return () => channel?.close();
+    },
+  };
 }

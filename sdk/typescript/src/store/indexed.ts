@@ -1,8 +1,7 @@
 // A session in IndexedDB, for the tabs of one origin: its transactions are the atomic exchange.
 
-import { type Environment, environment, randomId } from "../environment.js";
-import { config } from "../errors.js";
-import { Announcer } from "./announce.js";
+import { type Environment, environment } from "../environment.js";
+import { outcome, sharedStore, type Transact } from "./shared.js";
 import type { Exchange, Stored, TokenStore } from "./store.js";
 
 /** Where in IndexedDB a session is kept. */
@@ -15,108 +14,65 @@ export interface IndexedDbOptions {
 
 interface Request<T> {
   readonly result: T;
-  readonly error: unknown;
   onsuccess: (() => void) | null;
-  onerror: (() => void) | null;
+  onerror: ((event: unknown) => void) | null;
 }
 
 interface Transaction {
-  readonly error: unknown;
   objectStore(name: string): {
     get(key: string): Request<Stored | undefined>;
     put(value: Stored, key: string): Request<unknown>;
   };
   oncomplete: (() => void) | null;
-  onabort: (() => void) | null;
+  onabort: ((event: unknown) => void) | null;
 }
 
 interface Database {
   transaction(store: string, mode: string, options: { durability: "strict" }): Transaction;
   createObjectStore(name: string): unknown;
   close(): void;
-  onversionchange: (() => void) | null;
-  onclose: (() => void) | null;
 }
 
 interface Factory {
-  open(name: string, version: number): Request<Database> & {
-    onupgradeneeded: (() => void) | null;
-    onblocked: (() => void) | null;
-  };
+  open(name: string, version: number): Request<Database> & { onupgradeneeded: (() => void) | null };
 }
 
 const DATABASE = "daypass";
 const STORE = "sessions";
 
 /** Keeps the session in IndexedDB, where every script of the page's origin can read it. */
-export function indexedDbStore({ name = "default", ...options }: IndexedDbOptions = {}): TokenStore {
-  const env = environment(options.environment);
-  const announcer = new Announcer(env, `daypass:indexed:${name}`);
-  let database: Promise<Database> | undefined;
-  const forget = () => {
-    database = undefined;
-  };
-  const within = async (mode: "readonly" | "readwrite", change: (there: Stored) => Stored | undefined) => {
-    database ??= open(env, forget);
-    try {
-      return await exchange(await database, name, mode, change);
-    } catch (error) {
-      forget();
-      throw error;
-    }
-  };
-  return {
-    load: async () => (await within("readonly", () => undefined)).stored,
-    compareExchange: async (version, record) => {
-      // Whoever else writes waits for this transaction to end.
-      const exchanged = await within("readwrite", (there) =>
-        there.version === version ? { version: randomId(env), record } : undefined,
-      );
-      if (exchanged.done) announcer.post(null);
-      return exchanged;
-    },
-    subscribe: (listener) => announcer.listen(listener),
-  };
+export function indexedDbStore({ name = "default", environment: replaced }: IndexedDbOptions = {}): TokenStore {
+  const env = environment(replaced);
+  return sharedStore(env, `indexed:${name}`, async (change) => {
+    // An open one could be in the way of a later release's.
+    const database = await open(env);
+    return exchange(database, name, change).finally(() => database.close());
+  });
 }
 
-function open(env: Environment, forget: () => void): Promise<Database> {
+function open(env: Environment): Promise<Database> {
   return new Promise((resolve, reject) => {
-    if (!env.indexedDB) throw config("there is no IndexedDB here");
+    // Where there is none, this throws.
     const request = (env.indexedDB as Factory).open(DATABASE, 1);
     request.onupgradeneeded = () => void request.result.createObjectStore(STORE);
-    request.onerror = () => reject(request.error);
-    request.onblocked = () => reject(request.error);
-    request.onsuccess = () => {
-      const database = request.result;
-      database.onversionchange = () => {
-        database.close();
-        forget();
-      };
-      database.onclose = forget;
-      resolve(database);
-    };
+    request.onerror = reject;
+    request.onsuccess = () => resolve(request.result);
   });
 }
 
 /** One transaction: it reads, and writes what `change` makes of that. It is over when the disk has it. */
-function exchange(
-  database: Database,
-  name: string,
-  mode: "readonly" | "readwrite",
-  change: (there: Stored) => Stored | undefined,
-): Promise<Exchange> {
+function exchange(database: Database, name: string, ...[change]: Parameters<Transact>): Promise<Exchange> {
   return new Promise((resolve, reject) => {
+    const mode = change ? "readwrite" : "readonly";
     const transaction = database.transaction(STORE, mode, { durability: "strict" });
     const store = transaction.objectStore(STORE);
     const request = store.get(name);
-    let outcome: Exchange;
+    let exchange: Exchange;
     request.onsuccess = () => {
-      const there = request.result ?? { version: "", record: null };
-      const next = change(there);
-      if (next) store.put(next, name);
-      outcome = next ? { done: true, stored: next } : { done: false, stored: there };
+      exchange = outcome(request.result, change);
+      if (exchange.done) store.put(exchange.stored, name);
     };
-    transaction.oncomplete = () => resolve(outcome);
-    transaction.onabort = () => reject(transaction.error);
+    transaction.oncomplete = () => resolve(exchange);
+    transaction.onabort = reject;
   });
 }

@@ -1,13 +1,13 @@
 // What an answer of the service means: values in, values out. This is the one place that says what ends a session.
 
-import { config, SessionError, type SignOutReason, unavailable } from "../errors.js";
-import { type Pair, readObject, readPair, type Transport, whole } from "./pair.js";
-import { retryAfter } from "./retry-after.js";
+import { config, protocol, SessionError, type SignOutReason, unavailable } from "../errors.js";
+import { isWhole, type Pair, readObject, readPair, type Transport } from "./pair.js";
+import { type Headers, retryAfter } from "./retry-after.js";
 
 /** An answer, whole. */
 export interface Reply {
   readonly status: number;
-  readonly headers: { get(name: string): string | null };
+  readonly headers: Headers;
   readonly body: string;
 }
 
@@ -26,15 +26,10 @@ export type Answer =
   /** The service understood, and will not do what this client asks for. */
   | { readonly is: "denied"; readonly error: SessionError }
   /** It is not the service's, or not whole, or the service cannot answer now. It says nothing about the session. */
-  | { readonly is: "nothing"; readonly retryAfter?: number };
+  | { readonly is: "nothing"; readonly retryAfter?: number | undefined };
 
-const DENIALS: Readonly<Record<string, string>> = {
-  invalid_client: "the service does not know this client",
-  unauthorized_client: "the client is not registered for this grant",
-  unsupported_grant_type: "the client is not registered for this grant",
-  invalid_scope: "the scope exceeds what was granted",
-  invalid_target: "the client may not ask for that resource",
-};
+/** What is wrong with the client, and not with its session (RFC 6749 section 5.2, RFC 8707 section 2). */
+const DENIED = /^(invalid_(client|scope|target|request|dpop_proof)|un(authorized_client|supported_grant_type))$/;
 
 /**
  * Reads an answer to a renewal.
@@ -43,80 +38,51 @@ const DENIALS: Readonly<Record<string, string>> = {
  * broken connection makes of an answer does not.
  */
 export function readRefresh(reply: Reply, transport: Transport): Answer {
-  const { status } = reply;
-  if (isOf(reply, "application/json")) {
-    if (status === 200) {
-      const pair = readPair(reply.body, transport);
-      if (pair) return { is: "renewed", pair };
-    } else {
-      const refusal = refused(reply, transport);
-      if (refusal) return refusal;
-    }
+  const { status, body } = reply;
+  if (isOf(reply, "json")) {
+    const pair = status === 200 && readPair(body, transport);
+    const answer: Answer | undefined = pair ? { is: "renewed", pair } : refused(status, body, transport);
+    if (answer) return answer;
   }
-  return nothing(reply);
-}
-
-/** An answer that says nothing, but perhaps how long to stay away. */
-export function nothing(reply: Reply): Answer {
-  const { status } = reply;
   const busy = status >= 500 || status === 408 || status === 429;
-  const wait = busy ? retryAfter(reply.headers) : undefined;
-  return { is: "nothing", ...(wait !== undefined && { retryAfter: wait }) };
+  return { is: "nothing", retryAfter: busy ? retryAfter(reply.headers) : undefined };
 }
 
 /** An error in the form of RFC 6749 section 5.2, with the service's own members. */
-function refused({ status, body }: Reply, transport: Transport): Answer | undefined {
-  const { error, reason, generation, error_description } = readObject(body) ?? {};
-  if (typeof error !== "string") return undefined;
+function refused(status: number, body: string, transport: Transport): Answer | undefined {
+  const { error, reason, generation, error_description } = readObject(body);
   if (status === 409) {
-    const stated = whole(generation);
-    return error === "mismatch" && stated !== undefined ? { is: "mismatch", generation: stated } : undefined;
+    return error === "mismatch" && isWhole(generation) ? { is: error, generation } : undefined;
   }
-  if (status === 400) {
-    switch (error) {
-      case "invalid_grant":
-        if (reason === "superseded") return { is: reason };
-        return {
-          is: "ended",
-          reason: reason === "expired" || reason === "revoked" || reason === "reused" ? reason : "unknown",
-        };
-      case "invalid_request":
-      case "invalid_dpop_proof":
-        // A client that sends a cookie has no token to forget in a body.
-        if (transport === "cookie" && String(error_description).includes("refresh_token")) {
-          return { is: "no_cookie" };
-        }
-        return { is: "denied", error: new SessionError("protocol", "the token service calls the request wrong") };
-    }
+  if (status === 400 && error === "invalid_grant") {
+    if (reason === "superseded") return { is: reason };
+    const known = reason === "expired" || reason === "revoked" || reason === "reused";
+    return { is: "ended", reason: known ? reason : "unknown" };
   }
-  const denial = status === 400 || status === 401 ? DENIALS[error] : undefined;
-  return denial === undefined ? undefined : { is: "denied", error: config(denial) };
+  if ((status !== 400 && status !== 401) || !DENIED.test(String(error))) return undefined;
+  // A client that sends a cookie has no token to forget in a body.
+  return transport === "cookie" && String(error_description).includes("refresh_token")
+    ? { is: "no_cookie" }
+    : { is: "denied", error: config(`the token service refuses this client: ${error}`) };
 }
 
 /** Reads the answer to a sign-in; throws what it comes to instead of a pair. */
 export function readLogin(reply: Reply, transport: Transport): Pair {
-  const { status } = reply;
-  if (status === 200 && isOf(reply, "application/json")) {
-    const pair = readPair(reply.body, transport);
+  const { status, headers, body } = reply;
+  if (status === 200 && isOf(reply, "json")) {
+    const pair = readPair(body, transport);
     if (pair) return pair;
-    throw new SessionError("protocol", "the token service answered a sign-in without tokens");
+    throw protocol("answered a sign-in without tokens");
   }
-  if (status === 400 || status === 401 || status === 403) {
-    const problem = isOf(reply, "application/problem+json") && readObject(reply.body);
-    const type = problem && typeof problem["type"] === "string" ? problem["type"] : "";
-    const [, name] = /^urn:daypass:problem:(.*)$/.exec(type) ?? [];
-    if (name === "invalid-credentials") {
-      throw new SessionError("credentials", "the user name or the password is wrong");
-    }
-    if (name === "csrf") throw config("the service does not list this page's origin under allowed_origins");
-    if (name === "invalid-client") throw config("the client is unknown or may not sign people in");
-    if (name === "invalid-scope") throw config("the scope cannot be granted");
-    if (name !== undefined) throw config("the service cannot read the sign-in");
+  const problem = [400, 401, 403].includes(status) && isOf(reply, "problem+json") && readObject(body)["type"];
+  const [, name] = /^urn:daypass:problem:([\w-]+)$/.exec(String(problem)) ?? [];
+  if (name === "invalid-credentials") {
+    throw new SessionError("credentials", "the user name or the password is wrong");
   }
-  throw unavailable(retryAfter(reply.headers));
+  throw name ? config(`the token service refuses the sign-in: ${name}`) : unavailable(retryAfter(headers));
 }
 
-/** Whether the answer says, once, that it is of this type. */
+/** Whether the answer says that it is of this type of `application`. */
 function isOf({ headers }: Reply, type: string): boolean {
-  return headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() === type;
+  return headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() === `application/${type}`;
 }

@@ -7,68 +7,50 @@ export type Transport = "cookie" | "token";
 
 /** Tokens as the service answers them. */
 export interface Pair {
-  /** The access token. */
-  readonly token: string;
+  readonly access_token: string;
   /** In seconds. */
-  readonly expiresIn: number;
-  /** In seconds. */
-  readonly refreshIn?: number;
+  readonly expires_in: number;
+  /** When the service would like the access token renewed if it is in use, in seconds. */
+  readonly refresh_in?: number | undefined;
   /** The service's clock, in milliseconds since the Unix epoch. */
-  readonly serverTime?: number;
+  readonly server_time?: number | undefined;
   /** Absent where a cookie holds it. */
-  readonly refreshToken?: string;
-  readonly sessionId: string;
+  readonly refresh_token?: string | undefined;
+  readonly session_id: string;
   readonly generation: number;
   /** What remains of the session, in seconds; absent for one without end. */
-  readonly refreshExpiresIn?: number;
+  readonly refresh_expires_in?: number | undefined;
 }
 
 /** Reads the JSON that the service answered. Undefined if a member that has to be there is not. */
 export function readPair(body: string, transport: Transport): Pair | undefined {
   const json = readObject(body);
-  if (!json) return undefined;
-  const { access_token, token_type, refresh_token, session_id } = json;
-  const expiresIn = whole(json["expires_in"]);
-  const generation = whole(json["generation"]);
+  const { access_token, refresh_token, session_id, expires_in, generation } = json;
+  const byCookie = transport === "cookie";
   const fits =
     // What is not to be sent as a Bearer (RFC 6750) is of no use here.
-    typeof token_type === "string" &&
-    token_type.toLowerCase() === "bearer" &&
-    typeof access_token === "string" &&
-    /^[!-~]+$/.test(access_token) &&
-    text(session_id) &&
-    (transport === "cookie" || text(refresh_token));
-  if (!fits || expiresIn === undefined || generation === undefined) return undefined;
-  const refreshIn = whole(json["refresh_in"]);
-  const serverTime = whole(json["server_time"]);
-  const refreshExpiresIn = whole(json["refresh_expires_in"]);
-  return sealed({
-    token: access_token,
-    expiresIn,
-    ...(refreshIn !== undefined && { refreshIn }),
-    ...(serverTime !== undefined && { serverTime }),
-    ...(transport === "token" && { refreshToken: refresh_token as string }),
-    sessionId: session_id,
-    generation,
-    ...(refreshExpiresIn !== undefined && { refreshExpiresIn }),
-  });
+    /^bearer$/i.test(String(json["token_type"])) &&
+    [access_token, session_id, byCookie || refresh_token].every((value) => value === true || isText(value)) &&
+    [expires_in, generation].every(isWhole) &&
+    ["refresh_in", "server_time", "refresh_expires_in"].every((name) => !(name in json) || isWhole(json[name]));
+  return fits ? sealed({ ...json, refresh_token: byCookie ? undefined : refresh_token } as unknown as Pair) : undefined;
 }
 
-/** A JSON object, or nothing. */
-export function readObject(body: string): Record<string, unknown> | undefined {
+/** The members of a JSON object; none if it is not one. */
+export function readObject(body: string): Record<string, unknown> {
   try {
-    const json: unknown = JSON.parse(body);
-    return typeof json === "object" && json !== null ? (json as Record<string, unknown>) : undefined;
+    return Object(JSON.parse(body));
   } catch {
-    return undefined;
+    return {};
   }
 }
 
-/** A whole number that is not negative, or nothing. */
-export function whole(value: unknown): number | undefined {
-  return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined;
+/** Whether it is a whole number that is not negative. */
+export function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function text(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
+/** Whether it is a text that fits into a header. */
+function isText(value: unknown): boolean {
+  return typeof value === "string" && /^[!-~]+$/.test(value);
 }

@@ -1,5 +1,10 @@
 // `Retry-After` (RFC 9110 section 10.2.3).
 
+/** The header fields of an answer. */
+export interface Headers {
+  get(name: string): string | null;
+}
+
 /** The longest time that a client stays away, in seconds. A mistake in a proxy must not silence it for years. */
 const MOST = 3600;
 
@@ -7,15 +12,10 @@ const MOST = 3600;
  * How long the sender asks to be left alone, in seconds. A date counts from the answer's own `Date`: this machine's
  * clock has no say in it.
  */
-export function retryAfter(headers: { get(name: string): string | null }): number | undefined {
-  const value = headers.get("retry-after")?.trim() ?? "";
-  const seconds = /^\d+$/.test(value)
-    ? Number(value)
-    : (fixdate(value) - fixdate(headers.get("date") ?? "")) / 1000;
-  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), MOST);
-}
-
-/** An IMF-fixdate in milliseconds; NaN for what is none. The obsolete forms are left out: nobody sends them. */
-function fixdate(date: string): number {
-  return /^\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT$/.test(date) ? Date.parse(date) : Number.NaN;
+export function retryAfter(headers: Headers): number | undefined {
+  const value = headers.get("retry-after");
+  const date = headers.get("date") ?? "";
+  const seconds = Number(value);
+  const until = Number.isNaN(seconds) ? (Date.parse(value ?? "") - Date.parse(date)) / 1000 : seconds;
+  return !value || Number.isNaN(until) ? undefined : Math.min(Math.max(until, 0), MOST);
 }
