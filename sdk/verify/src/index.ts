@@ -14,7 +14,7 @@ export type { Health, KeysHealth, RevocationsHealth } from "./health.js";
 export { type Answer, answer } from "./http/answer.js";
 export { type Keys, remoteKeys, staticKeys } from "./keys/index.js";
 export { type FeedOptions, type RevocationFeed, revocationFeed } from "./revocation/feed.js";
-export type { Clock, Log } from "./surroundings.js";
+export { type Clock, type Log, type Readings, systemClock } from "./surroundings.js";
 export type { HeaderAlgorithm } from "./token/algorithm.js";
 export { type AccessClaims, hasScope, isClient } from "./token/claims.js";
 export type { Verifier, VerifierOptions } from "./verifier.js";

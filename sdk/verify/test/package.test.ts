@@ -18,6 +18,10 @@ function bin(name: string, command: string): string {
   return join(dirname(manifest), JSON.parse(readFileSync(manifest, "utf8")).bin[command]);
 }
 
+test("it is the packed package that is tested", () => {
+  assert.equal(fileURLToPath(import.meta.resolve("@daypass/verify")), join(installed, "dist/index.js"));
+});
+
 test("publint finds nothing", async () => {
   const { publint } = await import("publint");
   const { messages } = await publint({ pkgDir: installed, strict: true });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { createVerifier, remoteKeys, staticKeys } from "@daypass/verify";
+import { createVerifier, remoteKeys, staticKeys, systemClock } from "@daypass/verify";
 import { settled, until } from "./support/clock.js";
 import { Forge } from "./support/forge.js";
 import { AUDIENCE, claims, ISSUER, Key } from "./support/issuer.js";
@@ -123,4 +123,39 @@ test("an outage is a few lines of log, without a secret", async () => {
     "the issuer's keys cannot be fetched from https://id.example/keys: connect",
     "the issuer's keys can be fetched again from https://id.example/keys",
   ]);
+});
+
+test("the system's clock runs on in a suspend, and takes a step of the time of day for none", () => {
+  const now = { wall: 1_750_000_000_000, awake: 1000, uptime: 50 };
+  let asked = 0;
+  const clock = systemClock({
+    wall: () => now.wall,
+    awake: () => now.awake,
+    uptime: () => {
+      asked++;
+      return Math.floor(now.uptime);
+    },
+  });
+  const pass = (ms: number, suspended = false) => {
+    now.wall += ms;
+    now.uptime += ms / 1000;
+    if (!suspended) now.awake += ms;
+  };
+  const begun = clock.running();
+  for (let second = 0; second < 100; second++) {
+    pass(1000);
+    clock.running();
+  }
+  assert.equal(clock.running() - begun, 100_000);
+  assert.equal(asked, 1, "no system call while nothing is odd");
+  now.wall += 3_600_000;
+  assert.equal(clock.running() - begun, 100_000, "somebody set the time of day ahead");
+  now.wall -= 7_200_000;
+  assert.equal(clock.running() - begun, 100_000, "and back");
+  pass(3_600_000, true);
+  assert.ok(Math.abs(clock.running() - begun - 3_700_000) <= 1000, "the machine slept for an hour");
+  pass(1000);
+  const before = clock.running();
+  now.wall -= 3_600_000;
+  assert.equal(clock.running(), before, "it never goes back");
 });

@@ -98,9 +98,11 @@ export class Follower {
   async #readStream(): Promise<void> {
     const began = this.#around.clock.running();
     const turn = new AbortController();
-    const stop = AbortSignal.any([this.#stop.signal, turn.signal]);
+    const stopped = () => turn.abort();
+    this.#stop.signal.addEventListener("abort", stopped, { once: true });
+    if (this.#stop.signal.aborted) stopped();
     try {
-      const reader = await this.#wire.stream(this.#followed.cursor, stop);
+      const reader = await this.#wire.stream(this.#followed.cursor, turn.signal);
       this.#followed.mode = "stream";
       await this.#readEvents(reader, began);
     } catch (error) {
@@ -108,6 +110,7 @@ export class Follower {
       this.#streamNotBefore = this.#around.clock.running() + STREAM_AGAIN;
       await this.#poll();
     } finally {
+      this.#stop.signal.removeEventListener("abort", stopped);
       turn.abort();
       this.#followed.interrupted();
     }
