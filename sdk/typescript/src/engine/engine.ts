@@ -171,7 +171,7 @@ export function reconcile(engine: Engine, { version, record }: Stored): boolean 
     engine.ended = ended;
     return false;
   }
-  if (out || engine.version !== version || !engine.record) takeOver(engine, version, record);
+  if (out || engine.version !== version || !engine.current) takeOver(engine, version, record);
   return true;
 }
 
