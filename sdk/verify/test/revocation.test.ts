@@ -195,6 +195,17 @@ test("entries are forgotten when their time is over, by both clocks", async () =
     assert.equal(harness.feed.entries, 1);
     for (let minute = 0; minute < 3; minute++) await harness.poll(60_000);
     assert.equal(harness.feed.entries, 0);
+    // Somebody sets it an hour back: tokens that the entry ends are good by this clock for as much longer.
+    harness.end({ sid: OTHER_SID });
+    await harness.poll();
+    harness.clock.setWall(harness.clock.wall() - 3_600_000);
+    for (let minute = 0; minute < 17; minute++) await harness.poll(60_000);
+    assert.equal(harness.feed.entries, 1);
+    harness.clock.setWall(harness.clock.wall() + 3_600_000);
+    harness.clock.suspend(3_600_000);
+    await harness.poll(60_000);
+    await harness.poll();
+    assert.equal(harness.feed.entries, 0);
   });
 });
 
