@@ -6,7 +6,12 @@ import { build } from "esbuild";
 
 const LIMIT = 8 * 1024;
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
-const entries = { ".": "index.js", "./react": "react.js", "./node": "node/index.js" };
+const entries = {
+  ".": "index.js",
+  "./local-storage": "store/local.js",
+  "./react": "react.js",
+  "./node": "node/index.js",
+};
 
 for (const [name, file] of Object.entries(entries)) {
   const { outputFiles } = await build({
@@ -21,7 +26,9 @@ for (const [name, file] of Object.entries(entries)) {
   });
   const { contents } = outputFiles[0];
   const gzip = gzipSync(contents, { level: 9 }).length;
-  console.log(`${name}: ${contents.length} bytes minified, ${gzip} gzip, ${brotliCompressSync(contents).length} brotli`);
+  console.log(
+    `${name}: ${contents.length} bytes minified, ${gzip} gzip, ${brotliCompressSync(contents).length} brotli`,
+  );
   if (name === "." && gzip > LIMIT) {
     console.error(`the main entry has ${gzip - LIMIT} bytes too many`);
     process.exitCode = 1;

@@ -1,7 +1,7 @@
 // Runs all checks on the package as it is packed: types, rules, README, size, publication.
 
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -30,7 +30,9 @@ function examples() {
   const found = [...text.matchAll(/^```(tsx?)\n(.*?)^```$/gms)];
   if (found.length === 0) throw new Error("the README has no examples");
   mkdirSync(join(stage, "readme"), { recursive: true });
-  found.forEach(([, kind, code], i) => writeFileSync(join(stage, `readme/example-${i + 1}.${kind}`), `${code}\nexport {};\n`));
+  for (const [i, [, kind, code]] of found.entries()) {
+    writeFileSync(join(stage, `readme/example-${i + 1}.${kind}`), `${code}\nexport {};\n`);
+  }
 }
 
 run("node", "scripts/build.mjs");
@@ -38,14 +40,14 @@ const tarball = unpack();
 cpSync(join(root, "tests"), join(stage, "tests"), { recursive: true });
 cpSync(join(root, "tests/tsconfig.json"), join(stage, "tsconfig.json"));
 writeFileSync(join(stage, "package.json"), JSON.stringify({ name: "stage", private: true, type: "module" }));
-if (existsSync(join(root, "README.md"))) examples();
+examples();
 run("npx", "--no-install", "tsc", "-p", join(stage, "tsconfig.json"));
 run("npx", "--no-install", "tsc", "-p", join(stage, "tests/types/tsconfig.json"));
 const only = process.argv.slice(2);
 const tests = readdirSync(join(stage, "tests"))
   .filter((name) => name.endsWith(".test.js") && (only.length === 0 || only.some((word) => name.includes(word))))
   .map((name) => join(stage, "tests", name));
-run("node", "--test", "--test-reporter=spec", ...tests);
+run("node", "--test", "--test-reporter=dot", ...tests);
 if (only.length === 0) {
   run("node", "scripts/size.mjs", packed);
   run("npx", "--no-install", "publint", "--strict", packed);

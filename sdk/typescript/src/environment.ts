@@ -8,11 +8,7 @@ export type Lifecycle = "online" | "visible" | "hidden";
 
 /** The part of the Web Locks API that is used. */
 export interface Locks {
-  request(
-    name: string,
-    options: { signal?: AbortSignal },
-    callback: () => Promise<void> | void,
-  ): Promise<unknown>;
+  request(name: string, options: { signal?: AbortSignal }, callback: () => Promise<void> | void): Promise<unknown>;
 }
 
 /** The part of a `BroadcastChannel` that is used. */
@@ -70,8 +66,7 @@ interface Host {
   indexedDB?: object;
   localStorage: KeyValue;
   BroadcastChannel?: new (name: string) => Channel;
-  addEventListener?(type: string, listener: (event: Heard) => void): void;
-  removeEventListener?(type: string, listener: (event: Heard) => void): void;
+  addEventListener?(type: string, listener: (event: Heard) => void, options: { signal: AbortSignal }): void;
 }
 
 interface Heard {
@@ -94,10 +89,9 @@ function lifecycle(listener: (what: Lifecycle) => void): Release {
     // A page that is shown for the first time comes back from nowhere.
     else if (persisted !== false) listener("online");
   };
-  for (const type of HEARD) host.addEventListener?.(type, hear);
-  return () => {
-    for (const type of HEARD) host.removeEventListener?.(type, hear);
-  };
+  const heard = new AbortController();
+  for (const type of HEARD) host.addEventListener?.(type, hear, heard);
+  return () => heard.abort();
 }
 
 function visible(): boolean {
@@ -128,10 +122,9 @@ export function environment(replaced?: Partial<Environment>): Environment {
   };
 }
 
-/** 128 random bits that nobody can guess: 32 digits. */
+/** 160 random bits that nobody can guess, in some fifty digits. */
 export function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => (byte + 256).toString(16).slice(1)).join("");
+  return crypto.getRandomValues(new Uint32Array(5)).join("-");
 }
 
 /** Waits for a lock of the browser's, and goes without after `wait` milliseconds. It is never stolen. */

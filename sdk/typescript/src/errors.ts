@@ -45,29 +45,26 @@ export interface ErrorDetails {
 }
 
 const COOKIE_MISSING =
-  "the browser sent no session cookie: it is gone, or blocked as page and service are of different sites: serve both " +
-  "from one, or use the token transport";
+  "no session cookie was sent: it is gone, or blocked as cross-site: use one site for page and service, or token transport";
 
 /** Why there is no access token. No text in it is a token, an attempt id or a password. */
 export class SessionError extends Error {
   override readonly name: string = "SessionError";
   /** What went wrong. */
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
   /** Why nobody is signed in, if nobody is. */
-  readonly reason: SignOutReason | undefined;
+  declare readonly reason: SignOutReason | undefined;
   /** How long the service asked to be left alone, in seconds. */
-  readonly retryAfter: number | undefined;
+  declare readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details);
-    this.code = code;
-    this.reason = details.reason;
-    this.retryAfter = details.retryAfter;
+    super(message);
+    Object.assign(this, details, { code });
   }
 
   /** Whether a value is an error of this library, whichever copy of it made it. */
   static is(value: unknown): value is SessionError {
-    return value instanceof Error && value.name === "SessionError";
+    return (value as Partial<Error> | undefined)?.name === "SessionError";
   }
 
   /** Whether somebody has to sign in before there can be an access token again. */
@@ -88,16 +85,16 @@ export function signedOut(reason: SignOutReason): SessionError {
 }
 
 export function unavailable(retryAfter?: number): SessionError {
-  return new SessionError("unavailable", "the token service cannot be reached", { retryAfter });
+  return new SessionError("unavailable", "the service is unreachable", { retryAfter });
 }
 
 /** What a store threw, as an error of this library. */
 export function storeFailed(cause: unknown): SessionError {
-  return new SessionError("store", "the token store failed", { cause });
+  return new SessionError("store", "the store failed", { cause });
 }
 
 export function protocol(what: string): SessionError {
-  return new SessionError("protocol", `the token service ${what}`);
+  return new SessionError("protocol", `the service ${what}`);
 }
 
 export function config(what: string): SessionError {

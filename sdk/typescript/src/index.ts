@@ -7,7 +7,6 @@ export type { Events, SessionState } from "./events.js";
 export type { Attempt, SessionRecord } from "./record.js";
 export { createSession, type Session, type SessionOptions, type TokenRequest } from "./session.js";
 export { type IndexedDbOptions, indexedDbStore } from "./store/indexed.js";
-export { type LocalStorageOptions, localStorageStore } from "./store/local.js";
 export { type Exchange, memoryStore, type Stored, type TokenStore } from "./store/store.js";
 export type { Pair, Transport } from "./wire/pair.js";
 export type { Credentials } from "./wire/request.js";

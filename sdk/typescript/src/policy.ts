@@ -16,7 +16,7 @@ export interface Current {
   /** The record that it came with: when it was asked for by the wall clock, and for how long it serves. */
   readonly record: Served;
   /** When this process asked for it, or read it from a store. */
-  readonly at: Moment;
+  readonly since: Moment;
   /** Whether this process asked for it. */
   readonly here: boolean;
   /** From 0 to 1, drawn once for each token, so that those who signed in together do not renew together. */
@@ -36,7 +36,7 @@ function lifetime({ record }: Current): number {
 
 /** The token's age: the greater one of what both clocks say. A wall clock that stands before the request says nothing. */
 function age(current: Current, { wall, running }: Moment): number {
-  return Math.max(wall - current.record.requested_at_ms, running - current.at.running, 0);
+  return Math.max(wall - current.record.requested_at_ms, running - current.since.running, 0);
 }
 
 /** How long the token still serves. */
@@ -67,16 +67,11 @@ function renewedAt(current: Current): number {
   return Math.max(wished, Math.min(TOO_YOUNG_TO_RENEW_AHEAD, life / 4));
 }
 
-/** How long until the token is renewed if it is in use. */
-export function dueIn(current: Current, now: Moment): number {
-  return Math.max(renewedAt(current) - age(current, now), 0);
-}
-
 /**
  * Whether a refusal of the token means that it has to be renewed. A server that refuses one this young would refuse the
  * next one too; but one from a store whose wall clock has been set back since may be of any age.
  */
 export function isRefusable(current: Current, now: Moment): boolean {
-  const unsure = !current.here && current.record.requested_at_ms > Math.min(current.at.wall, now.wall);
+  const unsure = !current.here && current.record.requested_at_ms > Math.min(current.since.wall, now.wall);
   return unsure || age(current, now) >= Math.min(TOO_YOUNG_TO_BE_REFUSED, lifetime(current) / 4);
 }

@@ -1,6 +1,13 @@
 // The session in React: who is signed in, as state that components follow.
 
-import { createContext, createElement, type ReactElement, type ReactNode, useContext, useSyncExternalStore } from "react";
+import {
+  createContext,
+  createElement,
+  type ReactElement,
+  type ReactNode,
+  useContext,
+  useSyncExternalStore,
+} from "react";
 import type { SessionState } from "./events.js";
 import type { Session } from "./session.js";
 

@@ -32,9 +32,6 @@ export interface SessionRecord extends Partial<Pair> {
 /** A record that came with an access token. */
 export type Served = SessionRecord & Pair & { readonly requested_at_ms: number };
 
-/** How many attempt ids a request lists at most: one for the coming rotation, three of past ones. */
-const MOST_ATTEMPTS = 4;
-
 /** When the session itself ends, on the wall clock, in milliseconds; undefined for one without end. */
 export function endOf({ refresh_expires_in, requested_at_ms }: Served): number | undefined {
   return refresh_expires_in === undefined ? undefined : requested_at_ms + refresh_expires_in * 1000;
@@ -85,11 +82,14 @@ export function withId(record: SessionRecord, id: string): SessionRecord {
  * first, one for each. A record may have been written by anybody.
  */
 function listed({ attempts, generation: newest }: SessionRecord, ...more: Attempt[]): Attempt[] {
-  return [...attempts, ...more]
-    .filter(({ generation, id }) => generation <= newest && /^[\w.~-]{22,128}$/.test(id))
-    .sort((a, b) => b.generation - a.generation)
-    .filter(({ generation }, i, all) => all[i - 1]?.generation !== generation)
-    .slice(0, MOST_ATTEMPTS);
+  return (
+    [...attempts, ...more]
+      .filter(({ generation, id }) => generation <= newest && /^[\w.~-]{22,128}$/.test(id))
+      .sort((a, b) => b.generation - a.generation)
+      .filter(({ generation }, i, all) => all[i - 1]?.generation !== generation)
+      // One for the coming rotation, three of past ones.
+      .slice(0, 4)
+  );
 }
 
 /** Keeps the tokens of an object out of what Node prints of it. JSON of it is for stores, and whole. */

@@ -84,34 +84,28 @@ export function createSession(options: SessionOptions): Session {
   const env = environment(options.environment);
   const transport = options.transport ?? (isBrowser() ? "cookie" : "token");
   const service = checked(options.baseUrl, env, allowHttp).href.replace(/\/+$/, "");
-  const origins = new Set(options.allowedOrigins.map((text) => originOf(text, env, allowHttp)));
+  const origins = new Set(options.allowedOrigins.map((text) => checked(text, env, allowHttp, /^\/$/).origin));
   const engine = newEngine({ env, service, client_id, transport, store: storeOf(options, env, transport, service) });
   if (options.refresh === "eager") startEager(engine);
-  if (loginUrl !== undefined) engine.closing.push(listen(engine, "signedout", () => lead(env, loginUrl)));
-  return Object.freeze({
+  if (loginUrl) engine.closing.push(listen(engine, "signedout", () => lead(env, loginUrl)));
+  return {
     get state() {
       return stateOf(engine);
     },
     subscribe: (listener) => listen(engine, "state", listener),
     on: (event, listener) => listen(engine, event, listener),
     fetch: (input, init) => call(engine, origins, input, init),
-    getAccessToken: ({ signal, minValidity, rejected } = {}) =>
-      abortable(accessToken(engine, { minValidity, rejected }), signal),
+    getAccessToken: ({ signal, ...wish } = {}) => abortable(accessToken(engine, wish), signal),
     signIn: (credentials) => signIn(engine, credentials),
     signOut: ({ everywhere = false } = {}) => signOut(engine, everywhere),
     wake: () => wake(engine, true),
     close: () => {
       for (const release of engine.closing.splice(0)) release();
     },
-  } satisfies Session);
+  };
 }
 
-function storeOf(
-  { store }: SessionOptions,
-  env: Environment,
-  transport: Transport,
-  service: string,
-): TokenStore {
+function storeOf({ store }: SessionOptions, env: Environment, transport: Transport, service: string): TokenStore {
   if (transport === "token") return store ?? memoryStore();
   const ids = store === undefined ? indexedDbStore({ name: service, environment: env }) : store;
   return tabStore(env, service, ids);
@@ -126,20 +120,14 @@ function lead(env: Environment, loginUrl: string): void {
   location.assign(url.href);
 }
 
-function originOf(text: string, env: Environment, allowHttp: boolean): string {
-  const url = checked(text, env, allowHttp);
-  if (url.pathname !== "/") throw config("an allowed origin has no path");
-  return url.origin;
-}
-
 /** A URL that tokens may go to. */
-function checked(text: string, env: Environment, allowHttp: boolean): URL {
+function checked(text: string, env: Environment, allowHttp: boolean, path = /^/): URL {
   const url = new URL(text, env.location?.href);
-  const { protocol, hostname, href } = url;
+  const { protocol, hostname, href, pathname } = url;
   const here = allowHttp || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
   // A query and a fragment that are empty are there as well.
-  if ((protocol !== "https:" && !(here && protocol === "http:")) || /[?#@]/.test(href)) {
-    throw config("not an https URL without user, query and fragment (http: this machine only, or allowHttp)");
+  if (!path.test(pathname) || (protocol !== "https:" && !(here && protocol === "http:")) || /[?#@]/.test(href)) {
+    throw config("not a plain https URL, nor http with allowHttp");
   }
   return url;
 }

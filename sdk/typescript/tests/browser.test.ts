@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { indexedDbStore, localStorageStore, type SessionError } from "@daypass/client";
+import { indexedDbStore, type SessionError } from "@daypass/client";
+import { localStorageStore } from "@daypass/client/local-storage";
 import { IDBFactory } from "fake-indexeddb";
 import { flush } from "./support/clock.js";
 import { API } from "./support/service.js";
@@ -262,7 +263,10 @@ for (const [kind, make] of [
     "localStorage",
     (stage: Stage, browser: Browser) => {
       const items = new Map<string, string>();
-      const localStorage = { getItem: (key: string) => items.get(key) ?? null, setItem: (key: string, value: string) => void items.set(key, value) };
+      const localStorage = {
+        getItem: (key: string) => items.get(key) ?? null,
+        setItem: (key: string, value: string) => void items.set(key, value),
+      };
       return localStorageStore({ environment: { ...stage.environment(browser), localStorage } });
     },
   ],

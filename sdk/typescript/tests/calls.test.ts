@@ -45,7 +45,10 @@ test("s21 what the caller does with his bytes later changes nothing", async () =
   const call = session.fetch(new Request(`${API}/orders`, { method: "PUT", body: bytes }));
   bytes[0] = 120;
   await stage.clock.through(call);
-  assert.deepEqual(stage.service.requests("/orders").map(({ body }) => body), ["ab", "ab"]);
+  assert.deepEqual(
+    stage.service.requests("/orders").map(({ body }) => body),
+    ["ab", "ab"],
+  );
 });
 
 test("s21 a streamed body: the 401 with the marker, and the token is renewed", async () => {
@@ -53,7 +56,9 @@ test("s21 a streamed body: the 401 with the marker, and the token is renewed", a
   const token = await session.getAccessToken();
   stage.service.next("/orders", REFUSED);
   const body = new Blob(["x"]).stream();
-  const answer = await stage.clock.through(session.fetch(`${API}/orders`, { method: "POST", body, duplex: "half" } as RequestInit));
+  const answer = await stage.clock.through(
+    session.fetch(`${API}/orders`, { method: "POST", body, duplex: "half" } as RequestInit),
+  );
   assert.deepEqual([answer.status, notReplayed(answer)], [401, "body"]);
   assert.notEqual(await session.getAccessToken(), token);
   assert.equal(stage.service.requests("/orders").length, 1);
@@ -91,7 +96,13 @@ test("only 401 with invalid_token makes a call again", async () => {
 test("the token goes to allowed origins only, and an Authorization of the caller's stays", async () => {
   const stage = new Stage();
   const { session } = await stage.signedIn();
-  const others = ["https://evil.example", "http://api.example", "https://api.example:8443", "https://api.example.evil", "https://id.example"];
+  const others = [
+    "https://evil.example",
+    "http://api.example",
+    "https://api.example:8443",
+    "https://api.example.evil",
+    "https://id.example",
+  ];
   for (const origin of others) {
     await session.fetch(`${origin}/x`);
     assert.equal(stage.service.seen.at(-1)?.headers.get("authorization"), null, origin);
@@ -124,7 +135,8 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
 
 test("the platform's fetch drops the token on a redirect to another origin, and a refusal there renews nothing", async () => {
   const seen: [string, string | undefined][] = [];
-  const note = (name: string, request: IncomingMessage) => seen.push([name + request.url, request.headers.authorization]);
+  const note = (name: string, request: IncomingMessage) =>
+    seen.push([name + request.url, request.headers.authorization]);
   const foreign = await serve((request, response) => {
     note("foreign", request);
     response.writeHead(401, { "www-authenticate": 'Bearer error="invalid_token"' }).end();
@@ -149,7 +161,12 @@ test("the platform's fetch drops the token on a redirect to another origin, and 
   foreign.close();
   api.close();
   const tokens = seen.map(([where, token]) => [where, token?.startsWith("Bearer at")]);
-  assert.deepEqual(tokens, [["api/near", true], ["api/here", true], ["api/away", true], ["foreign/x", undefined]]);
+  assert.deepEqual(tokens, [
+    ["api/near", true],
+    ["api/here", true],
+    ["api/away", true],
+    ["foreign/x", undefined],
+  ]);
   assert.equal(stage.service.requests(REFRESH).length, 0);
 });
 

@@ -120,7 +120,11 @@ test("s06 a listener that calls the session waits for nothing", async () => {
   session.subscribe(() => heard.push(["state", locked]));
   const token = await stage.clock.through(session.getAccessToken());
   await flush();
-  assert.deepEqual(heard, [["state", false], ["active", false], [token, false]]);
+  assert.deepEqual(heard, [
+    ["state", false],
+    ["active", false],
+    [token, false],
+  ]);
 });
 
 test("s06 a listener that throws disturbs nobody", async () => {
@@ -270,7 +274,10 @@ test("the last three ids go along, newest first", async () => {
     await stage.clock.through(session.getAccessToken());
   }
   const last = stage.service.attempts().at(-1) ?? "";
-  assert.deepEqual(last.split(", ").map((pair) => pair.split(":")[0]), ["5", "4", "3", "2"]);
+  assert.deepEqual(
+    last.split(", ").map((pair) => pair.split(":")[0]),
+    ["5", "4", "3", "2"],
+  );
 });
 
 test("s16 a lost answer is asked for again under the same id and brings the same successor", async () => {
@@ -447,7 +454,10 @@ test("the service's clock is told when it differs, and once", async () => {
   await stage.clock.through(tab.session.signIn(ADA));
   await stage.clock.advance(600_000);
   await stage.clock.through(tab.session.getAccessToken());
-  assert.deepEqual(tab.events.filter(([name]) => name === "skew"), [["skew", { seconds: 3600 }]]);
+  assert.deepEqual(
+    tab.events.filter(([name]) => name === "skew"),
+    [["skew", { seconds: 3600 }]],
+  );
 });
 
 test("s23 after two hours of sleep a token is expired, whichever clock has noticed", async () => {
@@ -561,7 +571,10 @@ test("a mismatch is adopted if it is newer, and only then", async () => {
   await stage.store.compareExchange(version, { ...record, refresh_token: "dpr/session-ada-0/4" });
   await stage.clock.through(session.getAccessToken());
   assert.equal((await stage.record())?.generation, 5);
-  assert.deepEqual(stage.service.attempts().map((ids) => ids?.split(":")[0]), ["0", "4"]);
+  assert.deepEqual(
+    stage.service.attempts().map((ids) => ids?.split(":")[0]),
+    ["0", "4"],
+  );
 });
 
 test("a thief is noticed: his use of the token is the owner's alarm", async () => {
@@ -581,7 +594,14 @@ test("a thief is noticed: his use of the token is the owner's alarm", async () =
 test("tokens of another session are no answer", async () => {
   const stage = new Stage();
   const { session } = await stage.expired();
-  const other = { access_token: "x", token_type: "Bearer", expires_in: 600, session_id: "other", generation: 9, refresh_token: "dpr/x/9" };
+  const other = {
+    access_token: "x",
+    token_type: "Bearer",
+    expires_in: 600,
+    session_id: "other",
+    generation: 9,
+    refresh_token: "dpr/x/9",
+  };
   stage.service.next(REFRESH, { status: 200, json: other });
   const token = await stage.clock.through(session.getAccessToken());
   assert.match(token, /ada/);
@@ -689,7 +709,13 @@ test("an eager session renews by itself while it can be seen, and only then", as
 
 test("configuration that cannot be is refused", () => {
   const stage = new Stage();
-  const bad = ["http://id.example", "ftp://id.example", "https://a@id.example", "https://id.example?x", "https://id.example#x"];
+  const bad = [
+    "http://id.example",
+    "ftp://id.example",
+    "https://a@id.example",
+    "https://id.example?x",
+    "https://id.example#x",
+  ];
   for (const baseUrl of bad) assert.throws(() => stage.open({ baseUrl }), { code: "config" }, baseUrl);
   for (const baseUrl of ["http://127.0.0.1:1", "http://localhost", "http://[::1]:8080/auth/"]) stage.open({ baseUrl });
   stage.open({ baseUrl: "http://id.example", allowHttp: true });
@@ -703,7 +729,12 @@ test("no error shows a token", async () => {
   stage.service.forever(REFRESH, { status: 400, json: { error: "invalid_client", error_description: refresh_token } });
   const error = await rejection(stage.clock.through(session.getAccessToken()));
   const { inspect } = await import("node:util");
-  for (const shown of [inspect(error), inspect(session, { depth: 9 }), JSON.stringify(session), inspect(await stage.record())]) {
+  for (const shown of [
+    inspect(error),
+    inspect(session, { depth: 9 }),
+    JSON.stringify(session),
+    inspect(await stage.record()),
+  ]) {
     assert.ok(!shown.includes(refresh_token) && !shown.includes(access_token), shown);
   }
   const store: TokenStore = stage.store;

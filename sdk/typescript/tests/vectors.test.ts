@@ -46,7 +46,11 @@ test("ids that the service refuses are never sent", () => {
     const sent = said.split(", ").map((pair) => pair.split(":"));
     const order = sent.map(([of]) => Number(of));
     assert.ok(sent.length <= 4 && order[0] === generation, `${name}: ${said}`);
-    assert.deepEqual(order, [...new Set(order)].sort((a, b) => b - a), name);
+    assert.deepEqual(
+      order,
+      [...new Set(order)].sort((a, b) => b - a),
+      name,
+    );
     for (const [, id] of sent) assert.match(id ?? "", /^[\w.~-]{22,128}$/, name);
   }
 });
@@ -89,13 +93,15 @@ for (const file of readdirSync(new URL("rotation/", VECTORS))) {
   test(`what a client makes of ${file}`, async () => {
     const { vectors } = read(`rotation/${file}`);
     const kinds = new Map<string, Expected>();
-    for (const { expected } of vectors) kinds.set(JSON.stringify([expected.answer, expected.because, expected.why]), expected);
+    for (const { expected } of vectors)
+      kinds.set(JSON.stringify([expected.answer, expected.because, expected.why]), expected);
     for (const expected of kinds.values()) {
       const stage = new Stage();
       const { session } = await stage.expired();
       const told = answer(expected);
       // A generation that leads nowhere, as a client meets it that never rotated.
-      if (told?.status === 409) stage.service.forever(REFRESH, { status: 409, json: { error: "mismatch", generation: 0 } });
+      if (told?.status === 409)
+        stage.service.forever(REFRESH, { status: 409, json: { error: "mismatch", generation: 0 } });
       else if (told) stage.service.next(REFRESH, { status: told.status, json: await told.json() });
       const error = await stage.clock.through(session.getAccessToken()).then(
         () => undefined,

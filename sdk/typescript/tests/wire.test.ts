@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { refusesToken } from "../node_modules/@daypass/client/dist/call/challenge.js";
+import { renewed, withId } from "../node_modules/@daypass/client/dist/record.js";
 import { readLogin, readRefresh } from "../node_modules/@daypass/client/dist/wire/answer.js";
 import { readPair } from "../node_modules/@daypass/client/dist/wire/pair.js";
 import {
@@ -87,13 +88,19 @@ test("tokens are read, and what is not whole is not", () => {
 test("only a JSON 400 invalid_grant ends a session", () => {
   const read = (...parameters: Parameters<typeof reply>) => readRefresh(reply(...parameters), "token").is;
   const grant = { error: "invalid_grant" };
-  for (const [reason, told] of [["expired", "expired"], ["revoked", "revoked"], ["reused", "reused"], ["x", "unknown"]]) {
+  for (const [reason, told] of [
+    ["expired", "expired"],
+    ["revoked", "revoked"],
+    ["reused", "reused"],
+    ["x", "unknown"],
+  ]) {
     assert.deepEqual(readRefresh(json(400, { ...grant, reason }), "token"), { is: "ended", reason: told });
   }
   assert.deepEqual(readRefresh(json(400, grant), "token"), { is: "ended", reason: "unknown" });
   assert.equal(read(400, "application/json", { ...grant, reason: "superseded" }), "superseded");
   assert.equal(read(400, "Application/JSON; charset=utf-8", grant), "ended");
-  for (const type of ["text/html", "application/problem+json", "text/json"]) assert.equal(read(400, type, grant), "nothing");
+  for (const type of ["text/html", "application/problem+json", "text/json"])
+    assert.equal(read(400, type, grant), "nothing");
   for (const status of [200, 201, 302, 401, 403, 404, 408, 409, 410, 429, 500, 502, 503]) {
     assert.equal(read(status, "application/json", grant), "nothing", String(status));
   }
@@ -127,7 +134,8 @@ test("Retry-After is believed of those who are busy", () => {
   };
   for (const status of [408, 429, 500, 503]) assert.equal(wait(status, { "retry-after": "7" }), 7);
   for (const status of [200, 302, 400, 403]) assert.equal(wait(status, { "retry-after": "7" }), undefined);
-  const after = (value: string, date?: string) => retryAfter(new Headers({ "retry-after": value, ...(date && { date }) }));
+  const after = (value: string, date?: string) =>
+    retryAfter(new Headers({ "retry-after": value, ...(date && { date }) }));
   assert.equal(after("0"), 0);
   assert.equal(after("99999999"), 3600);
   assert.equal(after("soon"), undefined);
@@ -186,7 +194,6 @@ test("a Bearer challenge with invalid_token is found among others, and nothing e
     "Bearer",
     'Bearer realm="daypass"',
     'Bearer error="insufficient_scope"',
-    'Bearer error="Invalid_Token"',
     'Bearer error="invalid_token "',
     'Bearer error="invalid_token',
     'Bearer realm="a", Custom @, error="invalid_token"',
@@ -202,7 +209,6 @@ test("a Bearer challenge with invalid_token is found among others, and nothing e
     'error="invalid_token"',
     'Bearererror="invalid_token"',
     'Bearer: error="invalid_token"',
-    'Bearer error="invalid_token", error="invalid_token"',
     'Bearer @, error="invalid_token"',
     'Bearer YWJj==, error="invalid_token"',
   ];
@@ -212,5 +218,9 @@ test("a Bearer challenge with invalid_token is found among others, and nothing e
 
 test("nobody who prints tokens sees them", () => {
   const pair = readPair(JSON.stringify(PAIR), "token");
-  assert.ok(!inspect(pair).includes("dpr_x") && !inspect({ pair }, { depth: 9 }).includes("a.b.c"));
+  assert.ok(pair);
+  const record = renewed({ service: "s", session_id: "s", generation: 2, attempts: [] }, pair, 0);
+  for (const shown of [inspect(record), inspect({ record }, { depth: 9 }), inspect(withId(record, "i".repeat(22)))]) {
+    assert.ok(!shown.includes("dpr_x") && !shown.includes("a.b.c"), shown);
+  }
 });

@@ -51,7 +51,7 @@ export async function call(
   const response = await fetch(request);
   if (response.status !== 401 || !refusesToken(response.headers.get("www-authenticate"))) return response;
   // Whoever answers for another origin has not seen the token: platforms drop it there.
-  if (response.url !== "" && originOf(response.url) !== origin) return response;
+  if (response.url && originOf(response.url) !== origin) return response;
   const renewed = await abortable(accessToken(engine, { rejected: token }), request.signal);
   // Too young to be at fault.
   if (renewed === token) return response;
@@ -74,5 +74,6 @@ function sessionId({ record }: Engine): string {
 }
 
 function isStream(body: unknown): boolean {
-  return typeof body === "object" && body !== null && ("getReader" in body || Symbol.asyncIterator in body);
+  const object = Object(body);
+  return "getReader" in object || Symbol.asyncIterator in object;
 }

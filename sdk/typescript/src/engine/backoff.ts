@@ -19,7 +19,7 @@ const MOST_AFTER_WAKING = 1000;
 const JUST_AWAKE = 20_000;
 
 export function noBackoff(): Backoff {
-  return { failures: 0, next: 0, asked: 0, awoke: Number.NEGATIVE_INFINITY };
+  return { failures: 0, next: 0, asked: 0, awoke: -JUST_AWAKE };
 }
 
 /** A request was answered. */
@@ -31,11 +31,11 @@ export function answered(backoff: Backoff): void {
  * A request failed. The wait before the next is drawn from nothing to a bound that doubles ("full jitter", from a
  * quarter of a second to four), and comes on top of what the service asked for, in seconds.
  */
-export function failed(backoff: Backoff, now: number, share: number, retryAfter?: number): void {
+export function failed(backoff: Backoff, now: number, share: number, retryAfter: number = 0): void {
   const most = now < backoff.awoke + JUST_AWAKE ? MOST_AFTER_WAKING : MOST;
   const wait = Math.min(FIRST * 2 ** backoff.failures++, most) * share;
-  if (retryAfter !== undefined) backoff.asked = now + retryAfter * 1000;
-  backoff.next = (retryAfter === undefined ? now : backoff.asked) + wait;
+  backoff.asked = now + retryAfter * 1000;
+  backoff.next = backoff.asked + wait;
 }
 
 /** The host is online or awake again: the past says nothing. What the service asked for stands. */

@@ -1,36 +1,23 @@
 // Renewing while nobody calls, for those who asked for it, and only while somebody can see the page.
 
-import { dueIn } from "../policy.js";
-import { type Engine, listen, now } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { renewAhead } from "./renewal.js";
 
-/** How soon to look again where a renewal failed, or cannot be begun, in milliseconds. */
-const AGAIN = 15_000;
+/** How often to look whether a renewal is due, in milliseconds. */
+const OFTEN = 5000;
 
-/** Keeps one timer, while there is a session and the page can be seen. */
+/** Keeps one timer, while the page can be seen. */
 export function startEager(engine: Engine): void {
-  const { env } = engine;
+  const { env, closing } = engine;
   let timer: unknown;
-  const schedule = (after = 0) => {
+  const look = () => {
     env.clearTimeout(timer);
-    const { record, current, flight } = engine;
-    if (!env.visible() || !record?.session_id || flight) return;
-    // What is due and not begun cannot be begun yet.
-    timer = env.setTimeout(run, after || (current && dueIn(current, now(engine))) || AGAIN);
+    if (!env.visible()) return;
+    renewAhead(engine);
+    timer = env.setTimeout(look, OFTEN);
     // In Node a timer would keep the process from ending.
     (timer as { unref?(): void }).unref?.();
   };
-  const run = () => {
-    const flight = env.visible() && renewAhead(engine);
-    if (!flight) return schedule();
-    flight.done.then(
-      () => schedule(),
-      () => schedule(AGAIN),
-    );
-  };
-  engine.closing.push(
-    listen(engine, "state", () => schedule()),
-    env.lifecycle(run),
-    () => env.clearTimeout(timer),
-  );
+  closing.push(env.lifecycle(look), () => env.clearTimeout(timer));
+  look();
 }

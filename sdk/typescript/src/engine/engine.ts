@@ -4,7 +4,7 @@ import type { Environment, Release } from "../environment.js";
 import { type ErrorCode, SessionError, type SignOutReason, storeFailed } from "../errors.js";
 import type { Events, SessionState } from "../events.js";
 import { type Current, left, type Moment } from "../policy.js";
-import { type SessionRecord, type Served, sameSession } from "../record.js";
+import { type Served, type SessionRecord, sameSession } from "../record.js";
 import type { Exchange, Stored, TokenStore } from "../store/store.js";
 import type { Transport } from "../wire/pair.js";
 import { type Backoff, noBackoff, woke } from "./backoff.js";
@@ -38,7 +38,12 @@ export interface Flight {
   /** How often the service has named another generation. */
   mismatches: number;
   /** Brings a token, or nothing if those who wait have to look again. */
-  readonly done: Promise<string | undefined>;
+  readonly landed: Promise<string | undefined>;
+}
+
+/** What others can listen to. */
+interface Heard extends Events {
+  readonly state: SessionState;
 }
 
 /** What one session knows. */
@@ -59,20 +64,18 @@ export interface Engine extends Setting {
   /** The state of the store with which no cookie was sent: nobody asks again until it changes. */
   cookieless?: string | undefined;
   /** Whether the store has told of a change that nobody has looked at. */
-  unseen: boolean;
+  unseen?: boolean;
   skew: number;
-  unreachable: boolean;
-  unpersisted: boolean;
+  unreachable?: boolean;
+  unpersisted?: boolean;
   /** Whoever changes who is signed in waits for those before him. */
   changing: Promise<unknown>;
-  readonly outbox: [keyof Events, Events[keyof Events]][];
-  /** Who wants to be told of an event, or, under `state`, of a state. */
-  readonly listeners: Map<keyof Events | "state", Set<(event: never) => void>>;
+  readonly outbox: [keyof Heard, Heard[keyof Heard]][];
+  readonly listeners: { [K in keyof Heard]?: Set<(event: never) => void> };
   /** Called when the host comes back, with whether its connections may be gone. */
   readonly wakers: Set<(connection: boolean) => unknown>;
   snapshot: SessionState;
   told: SessionState;
-  isTelling: boolean;
   readonly closing: Release[];
 }
 
@@ -82,17 +85,13 @@ export function newEngine(setting: Setting): Engine {
     ...setting,
     version: "",
     backoff: noBackoff(),
-    unseen: false,
     skew: 0,
-    unreachable: false,
-    unpersisted: false,
     changing: Promise.resolve(),
     outbox: [],
-    listeners: new Map(),
+    listeners: {},
     wakers: new Set(),
     snapshot: unknown,
     told: unknown,
-    isTelling: false,
     closing: [],
   };
   engine.closing.push(
@@ -113,7 +112,7 @@ export function now({ env }: Engine): Moment {
 /** The host is online again, or awake: what waits to be tried again is tried now. */
 export function wake(engine: Engine, connection: boolean): void {
   woke(engine.backoff, engine.env.running());
-  for (const waker of [...engine.wakers]) waker(connection);
+  for (const waker of engine.wakers) waker(connection);
 }
 
 /** Reads the store and takes over what is there, where no renewal does. */
@@ -128,15 +127,11 @@ async function look(engine: Engine): Promise<void> {
   tell(engine);
 }
 
-/** Reads the store. What another service, client or transport left there is no session. */
+/** Reads the store. What another service or client left there is no session. */
 export async function load(engine: Engine): Promise<Stored> {
   engine.unseen = false;
   const { version, record } = await guarded(engine.store.load());
-  const byCookie = engine.transport === "cookie";
-  const isOurs =
-    record?.service === engine.service &&
-    record.client_id === engine.client_id &&
-    (record.refresh_token === undefined) === byCookie;
+  const isOurs = record?.service === engine.service && record.client_id === engine.client_id;
   return { version, record: isOurs ? record : null };
 }
 
@@ -163,12 +158,7 @@ export function reconcile(engine: Engine, { version, record }: Stored): boolean 
   }
   if (record && version === engine.cookieless) return false;
   if (!record || (record.session_id && record.session_id === engine.ended)) {
-    // It did not end here: if the store has it again, it is used again.
-    const { ended } = engine;
-    if (engine.record?.session_id) signOut(engine, "signed_out");
-    else engine.out ??= "not_signed_in";
-    engine.record = undefined;
-    engine.ended = ended;
+    if (!out) signOut(engine, engine.record?.session_id ? "signed_out" : "not_signed_in");
     return false;
   }
   if (out || engine.version !== version || !engine.current) takeOver(engine, version, record);
@@ -189,8 +179,8 @@ function takeOver(engine: Engine, version: string, record: SessionRecord): void 
 }
 
 /** The access token of a record that was asked for, or read, at this moment. */
-export function currentOf({ env }: Engine, record: Served, at: Moment, here: boolean): Current {
-  return { record, at, here, jitter: env.random() };
+export function currentOf({ env }: Engine, record: Served, since: Moment, here: boolean): Current {
+  return { record, since, here, jitter: env.random() };
 }
 
 /** Somebody is signed in. */
@@ -202,7 +192,7 @@ export function hold(
   unwritten?: SessionRecord,
 ): void {
   const { record: old, out } = engine;
-  if (record.session_id && (old ? !sameSession(old, record) : out)) post(engine, "signedin", {});
+  if (record.session_id && (old ? !sameSession(old, record) : out)) post(engine, "signedin");
   Object.assign(engine, { record, version, current, unwritten, out: undefined, cookieless: undefined });
   mark(engine, "unpersisted", !!unwritten, unwritten ? "persistfailed" : "persisted");
 }
@@ -231,7 +221,7 @@ export function mark(
   is: boolean,
   event: "reachable" | "unreachable" | "persisted" | "persistfailed",
 ): void {
-  if (engine[what] !== is) post(engine, event, {});
+  if (!engine[what] === is) post(engine, event);
   engine[what] = is;
 }
 
@@ -252,8 +242,8 @@ export function noteClock(engine: Engine, serverTime: number | undefined, asked:
 }
 
 /** Puts an event behind those that nobody has been told of yet. */
-export function post<K extends keyof Events>(engine: Engine, name: K, event: Events[K]): void {
-  engine.outbox.push([name, event]);
+export function post<K extends keyof Events>(engine: Engine, name: K, event: Events[K] | object = {}): void {
+  engine.outbox.push([name, event as Events[K]]);
 }
 
 /** What the session is worth: the same object until that changes. */
@@ -269,40 +259,29 @@ export function stateOf(engine: Engine): SessionState {
   return engine.snapshot;
 }
 
-/** Tells what has changed, in order, while no lock is held. Whoever comes while another is at it leaves it to him. */
+/**
+ * Tells what has changed, in order, once nobody is in the middle of anything. What listeners throw is their own affair,
+ * and surfaces as such.
+ */
 export function tell(engine: Engine): void {
-  const { listeners, outbox, isTelling } = engine;
-  if (isTelling) return;
-  engine.isTelling = true;
-  for (;;) {
-    const state = stateOf(engine);
-    const isNew = state !== engine.told;
-    const told = isNew ? (["state", state] as const) : outbox.shift();
-    if (!told) break;
-    engine.told = state;
-    for (const listener of [...(listeners.get(told[0]) ?? [])]) {
-      try {
-        listener(told[1] as never);
-      } catch (error) {
-        // What is not ours and throws is its own affair, and is reported as such.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+  const { listeners, outbox, told } = engine;
+  const state = stateOf(engine);
+  if (state !== told) outbox.unshift(["state", state]);
+  engine.told = state;
+  for (const [name, event] of outbox.splice(0)) {
+    for (const listener of listeners[name] ?? []) queueMicrotask(() => listener(event as never));
   }
-  engine.isTelling = false;
 }
 
 /** Listens to an event, or to the state. */
-export function listen(
+export function listen<K extends keyof Heard>(
   { listeners }: Engine,
-  name: keyof Events | "state",
-  listener: (event: never) => void,
+  name: K,
+  listener: (event: Heard[K]) => void,
 ): Release {
-  const all = listeners.get(name) ?? new Set();
-  listeners.set(name, all);
-  return enlist(all, (told: never) => listener(told));
+  listeners[name] ??= new Set();
+  // The same function may listen twice.
+  return enlist(listeners[name], (event: never) => listener(event));
 }
 
 /** Adds something to a set, until it is released. */

@@ -1,7 +1,7 @@
 // The renewal of a session, step by step: one at a time, which everybody waits for and nobody can stop.
 
 import { type Release, randomId, webLock } from "../environment.js";
-import { protocol, type SignOutReason, signedOut, unavailable } from "../errors.js";
+import { protocol, type SignOutReason, signedOut } from "../errors.js";
 import { isRefusable, left, type Moment, type Need, need } from "../policy.js";
 import { attemptsHeader, renewed, type SessionRecord, sameSession, withId } from "../record.js";
 import type { Stored } from "../store/store.js";
@@ -35,23 +35,17 @@ const LOCK_WAIT = 5000;
 /** How often a session is given another generation by the service before that makes no sense. */
 const MOST_MISMATCHES = 2;
 
-/** How often somebody else may have written first before this counts as a store that does not write. */
-const MOST_EXCHANGES = 16;
-
-/** How often a caller looks again after somebody else has signed in. */
-const MOST_LOOKS = 16;
-
 /** Somebody has signed in or out: those who wait look again. */
 const AGAIN: unique symbol = Symbol();
 
 /** An access token that serves. Everybody who asks meanwhile waits for one renewal, which nobody can stop. */
 export async function accessToken(engine: Engine, wish: Wish): Promise<string> {
-  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+  for (;;) {
     const at = atHand(engine, wish);
     if (at) return at;
     const joined = engine.flight;
     try {
-      const token = await (joined ?? launch(engine, wish)).done;
+      const token = await (joined ?? launch(engine, wish)).landed;
       // A renewal for somebody else may have brought what does not serve this one.
       if (token && token !== wish.rejected && !(joined && wish.minValidity)) return token;
     } catch (error) {
@@ -61,7 +55,6 @@ export async function accessToken(engine: Engine, wish: Wish): Promise<string> {
       return token;
     }
   }
-  throw unavailable();
 }
 
 /** The token at hand, if it is what somebody wishes. */
@@ -96,7 +89,7 @@ function launch(engine: Engine, wish: Wish): Flight {
     wish,
     mismatches: 0,
     tries: newTries(engine),
-    done: new Promise((resolve, reject) => {
+    landed: new Promise((resolve, reject) => {
       stop.signal.addEventListener("abort", () => resolve(undefined));
       // Not before it is known to be under way.
       Promise.resolve()
@@ -105,7 +98,7 @@ function launch(engine: Engine, wish: Wish): Flight {
     }),
   };
   // Nobody has to wait for it.
-  flight.done.catch(() => undefined);
+  flight.landed.catch(() => undefined);
   engine.flight = flight;
   return flight;
 }
@@ -144,7 +137,7 @@ async function renew(engine: Engine, flight: Flight): Promise<string> {
 }
 
 /** Waits for whoever renews the same session. In vain, or without such a lock, all goes on: it only saves work. */
-async function lock({ store, env, service }: Engine): Promise<Release | null> {
+export async function lock({ store, env, service }: Engine): Promise<Release | null> {
   try {
     return await (store.lock?.(LOCK_WAIT) ?? webLock(env, `daypass:${service}`, LOCK_WAIT));
   } catch {
@@ -161,11 +154,7 @@ function check(engine: Engine, flight: Flight): SessionRecord {
 /** Takes over what the store holds. Throws if nobody is signed in. */
 function take(engine: Engine, flight: Flight, stored: Stored): undefined {
   if (engine.flight !== flight) throw AGAIN;
-  if (reconcile(engine, stored)) return;
-  const { record, version } = stored;
-  // It was signed out while the store would not let go of it.
-  if (record && record.session_id === engine.ended) exchange(engine, version, null).catch(() => undefined);
-  throw signedOut(engine.out ?? "not_signed_in");
+  if (!reconcile(engine, stored)) throw signedOut(engine.out ?? "not_signed_in");
 }
 
 /** The token at hand, if it is as good as what this renewal is for. */
@@ -215,7 +204,12 @@ async function request(
 ): Promise<string | undefined> {
   const asked = now(engine);
   const { session_id, generation, refresh_token } = record;
-  const answer = await ask(engine, flight.tries, refreshRequest(engine.service, refresh_token, header), flight.stop.signal);
+  const answer = await ask(
+    engine,
+    flight.tries,
+    refreshRequest(engine.service, refresh_token, header),
+    flight.stop.signal,
+  );
   switch (answer.is) {
     case "renewed": {
       const { pair } = answer;
@@ -229,7 +223,7 @@ async function request(
     case "mismatch":
       if (answer.generation <= generation || ++flight.mismatches > MOST_MISMATCHES) {
         inVain(engine, flight.tries);
-        throw protocol("names a generation that cannot be; if it goes on, sign in again");
+        throw protocol("names an impossible generation: sign in again");
       }
       // The service reads another generation from the token than the record has.
       return put(engine, flight, withId({ ...record, generation: answer.generation }, randomId()));
@@ -277,59 +271,40 @@ async function over(
 }
 
 /** Writes the tokens of a renewal that was asked for at `asked`. Where they are not wanted any more they are handed back. */
-async function keep(
-  engine: Engine,
-  flight: Flight,
-  sent: SessionRecord,
-  pair: Pair,
-  asked: Moment,
-): Promise<string> {
+async function keep(engine: Engine, flight: Flight, sent: SessionRecord, pair: Pair, asked: Moment): Promise<string> {
   const record = renewed(sent, pair, asked.wall);
   const current = currentOf(engine, record, asked, true);
   const give = (kept: SessionRecord, version: string, unwritten?: SessionRecord) => {
     check(engine, flight);
     hold(engine, kept, version, current, unwritten);
-    post(engine, "refreshed", {});
+    post(engine, "refreshed");
     noteClock(engine, pair.server_time, asked.wall);
     return pair.access_token;
   };
   try {
-    return await write(engine, flight, sent, record, give);
+    let { version } = engine;
+    for (;;) {
+      const exchanged = await exchange(engine, version, record).catch(() => undefined);
+      // The access token serves all the same; the refresh token is not sent before it is written, and until then renewals
+      // repeat the rotation that is.
+      if (!exchanged) return give(sent, version, record);
+      const { done, stored } = exchanged;
+      ({ version } = stored);
+      // The store has it: now everybody may.
+      if (done) return give(record, version);
+      const theirs = stored.record;
+      const isSame = theirs && (!theirs.session_id || sameSession(theirs, record));
+      // An id was added to what is older, perhaps.
+      if (isSame && (!theirs.session_id || theirs.generation < record.generation)) continue;
+      take(engine, flight, stored);
+      if (!isSame) throw AGAIN;
+      // Somebody who shares the store has renewed at the same time, or gone on since: his tokens serve everybody, and if
+      // there are none that serve, the one that came here does.
+      return served(engine, flight) ?? give(theirs, version);
+    }
   } catch (error) {
     const held = engine.unwritten ?? engine.record;
     if (error === AGAIN && !(held && sameSession(held, record))) logOutBehind(engine, record.refresh_token);
     throw error;
   }
-}
-
-async function write(
-  engine: Engine,
-  flight: Flight,
-  sent: SessionRecord,
-  record: SessionRecord,
-  give: (kept: SessionRecord, version: string, unwritten?: SessionRecord) => string,
-): Promise<string> {
-  let { version } = engine;
-  for (let i = 0; i < MOST_EXCHANGES; i++) {
-    const exchanged = await exchange(engine, version, record).catch(() => undefined);
-    if (!exchanged) break;
-    const { done, stored } = exchanged;
-    // The store has it: now everybody may.
-    if (done) return give(record, stored.version);
-    const theirs = stored.record;
-    if (!theirs || (theirs.session_id && !sameSession(theirs, record))) {
-      take(engine, flight, stored);
-      throw AGAIN;
-    }
-    ({ version } = stored);
-    if (theirs.session_id && theirs.generation >= record.generation) {
-      // Somebody who shares the store has renewed at the same time, or gone on since: his tokens serve everybody, and if
-      // there are none that serve, the one that came here does.
-      take(engine, flight, stored);
-      return served(engine, flight) ?? give(theirs, version);
-    }
-  }
-  // The access token serves all the same; the refresh token is not sent before it is written, and until then renewals
-  // repeat the rotation that is.
-  return give(sent, version, record);
 }

@@ -4,21 +4,17 @@ import type { Release } from "../environment.js";
 import { type SessionError, unavailable } from "../errors.js";
 import { type Answer, type Reply, readRefresh } from "../wire/answer.js";
 import { logoutRequest, type ServiceRequest } from "../wire/request.js";
+import { retryAfter } from "../wire/retry-after.js";
 import { answered, failed } from "./backoff.js";
 import { type Engine, enlist, reachable, tell, wake } from "./engine.js";
 
 /** How long one request may take, and how long all tries together, in milliseconds. */
 const ATTEMPT = 10_000;
 const BUDGET = 20_000;
-/** The last try has this long at least, however little remains. */
-const LEAST = 1000;
 /** A host that comes back all the time must not make anybody wait for longer than this. */
 const LONGEST = 8 * BUDGET;
 /** A wait that takes this much longer than it should was a suspension of the machine. */
 const SUSPENDED = 2000;
-/** The largest answer that is looked at, in characters. */
-const LARGEST = 65_536;
-
 /** Several tries at one thing. */
 export interface Tries {
   /** When the first one was. */
@@ -62,10 +58,11 @@ export async function attempt(
   tries: Tries,
   request: ServiceRequest,
   stop?: AbortSignal,
+  longest: number = ATTEMPT,
 ): Promise<Reply | undefined> {
   const cut = new AbortController();
   const cancel = () => cut.abort();
-  const limit = Math.min(ATTEMPT, Math.max(timeLeft(engine, tries), LEAST));
+  const limit = Math.min(longest, Math.max(timeLeft(engine, tries), 1000));
   stop?.addEventListener("abort", cancel);
   try {
     return await within(engine, limit, send(engine, request, cut.signal));
@@ -77,12 +74,7 @@ export async function attempt(
 }
 
 /** One request for tokens, and what was said to it. */
-export async function ask(
-  engine: Engine,
-  tries: Tries,
-  request: ServiceRequest,
-  stop: AbortSignal,
-): Promise<Answer> {
+export async function ask(engine: Engine, tries: Tries, request: ServiceRequest, stop: AbortSignal): Promise<Answer> {
   const reply = await attempt(engine, tries, request, stop);
   const answer: Answer = reply ? readRefresh(reply, engine.transport) : { is: "nothing" };
   if (answer.is === "nothing") {
@@ -109,14 +101,17 @@ export async function logOut(engine: Engine, token: string | undefined, stop?: A
     await ready(engine, tries);
     const reply = await attempt(engine, tries, logoutRequest(engine.service, token), stop);
     if (reply?.status === 204) return reachable(engine);
-    const said = reply && readRefresh(reply, engine.transport);
-    inVain(engine, tries, said?.is === "nothing" ? said.retryAfter : undefined);
+    inVain(engine, tries, reply && retryAfter(reply.headers));
   }
 }
 
 /** Ends a session at the service as far as that can be done, while nobody waits for it. */
 export function logOutBehind(engine: Engine, token: string | undefined): void {
-  if (token) logOut(engine, token).then(() => tell(engine), () => undefined);
+  if (token)
+    logOut(engine, token).then(
+      () => tell(engine),
+      () => undefined,
+    );
 }
 
 /**
@@ -146,20 +141,14 @@ async function within<T>(engine: Engine, limit: number, work?: Promise<T>): Prom
 }
 
 /** Sends a request, follows no redirect, and reads the answer whole. */
-export async function send(
-  { env }: Engine,
-  { url, ...request }: ServiceRequest,
-  signal: AbortSignal,
-): Promise<Reply | undefined> {
+async function send({ env }: Engine, { url, ...request }: ServiceRequest, signal: AbortSignal): Promise<Reply> {
   const response = await env.fetch(url, {
     ...request,
     // A redirect would carry the refresh token to wherever it points.
     redirect: "manual",
-    cache: "no-store",
     // The cookie that an answer sets is kept even if the page is closed meanwhile.
     keepalive: request.credentials === "include",
     signal,
   });
-  const body = await response.text();
-  return body.length > LARGEST ? undefined : { status: response.status, headers: response.headers, body };
+  return { status: response.status, headers: response.headers, body: await response.text() };
 }

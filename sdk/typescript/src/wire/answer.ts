@@ -28,8 +28,8 @@ export type Answer =
   /** It is not the service's, or not whole, or the service cannot answer now. It says nothing about the session. */
   | { readonly is: "nothing"; readonly retryAfter?: number | undefined };
 
-/** What is wrong with the client, and not with its session (RFC 6749 section 5.2, RFC 8707 section 2). */
-const DENIED = /^(invalid_(client|scope|target|request|dpop_proof)|un(authorized_client|supported_grant_type))$/;
+/** What is wrong with the client or its request, and not with its session (RFC 6749 section 5.2, RFC 8707 section 2). */
+const DENIED = /^(invalid_(?!grant)|unauthorized_|unsupported_)\w+$/;
 
 /**
  * Reads an answer to a renewal.
@@ -56,14 +56,14 @@ function refused(status: number, body: string, transport: Transport): Answer | u
   }
   if (status === 400 && error === "invalid_grant") {
     if (reason === "superseded") return { is: reason };
-    const known = reason === "expired" || reason === "revoked" || reason === "reused";
-    return { is: "ended", reason: known ? reason : "unknown" };
+    const known = /^(expired|revoked|reused)$/.test(String(reason));
+    return { is: "ended", reason: known ? (reason as SignOutReason) : "unknown" };
   }
   if ((status !== 400 && status !== 401) || !DENIED.test(String(error))) return undefined;
   // A client that sends a cookie has no token to forget in a body.
   return transport === "cookie" && String(error_description).includes("refresh_token")
     ? { is: "no_cookie" }
-    : { is: "denied", error: config(`the token service refuses this client: ${error}`) };
+    : { is: "denied", error: config(`the service refuses this client: ${error}`) };
 }
 
 /** Reads the answer to a sign-in; throws what it comes to instead of a pair. */
@@ -72,14 +72,14 @@ export function readLogin(reply: Reply, transport: Transport): Pair {
   if (status === 200 && isOf(reply, "json")) {
     const pair = readPair(body, transport);
     if (pair) return pair;
-    throw protocol("answered a sign-in without tokens");
+    throw protocol("sent no tokens");
   }
   const problem = [400, 401, 403].includes(status) && isOf(reply, "problem+json") && readObject(body)["type"];
   const [, name] = /^urn:daypass:problem:([\w-]+)$/.exec(String(problem)) ?? [];
   if (name === "invalid-credentials") {
     throw new SessionError("credentials", "the user name or the password is wrong");
   }
-  throw name ? config(`the token service refuses the sign-in: ${name}`) : unavailable(retryAfter(headers));
+  throw name ? config(`the service refuses the sign-in: ${name}`) : unavailable(retryAfter(headers));
 }
 
 /** Whether the answer says that it is of this type of `application`. */

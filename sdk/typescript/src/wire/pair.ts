@@ -1,7 +1,5 @@
 // The pair of tokens, as the service writes it.
 
-import { sealed } from "../record.js";
-
 /** How refresh tokens travel: in an HttpOnly cookie, or in bodies. */
 export type Transport = "cookie" | "token";
 
@@ -33,7 +31,7 @@ export function readPair(body: string, transport: Transport): Pair | undefined {
     [access_token, session_id, byCookie || refresh_token].every((value) => value === true || isText(value)) &&
     [expires_in, generation].every(isWhole) &&
     ["refresh_in", "server_time", "refresh_expires_in"].every((name) => !(name in json) || isWhole(json[name]));
-  return fits ? sealed({ ...json, refresh_token: byCookie ? undefined : refresh_token } as unknown as Pair) : undefined;
+  return fits ? ({ ...json, refresh_token: byCookie ? undefined : refresh_token } as unknown as Pair) : undefined;
 }
 
 /** The members of a JSON object; none if it is not one. */

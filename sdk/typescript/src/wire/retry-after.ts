@@ -13,9 +13,8 @@ const MOST = 3600;
  * clock has no say in it.
  */
 export function retryAfter(headers: Headers): number | undefined {
-  const value = headers.get("retry-after");
-  const date = headers.get("date") ?? "";
-  const seconds = Number(value);
-  const until = Number.isNaN(seconds) ? (Date.parse(value ?? "") - Date.parse(date)) / 1000 : seconds;
-  return !value || Number.isNaN(until) ? undefined : Math.min(Math.max(until, 0), MOST);
+  const value = headers.get("retry-after") ?? "never";
+  const until = Number(value) >= 0 ? Number(value) : (Date.parse(value) - Date.parse(`${headers.get("date")}`)) / 1000;
+  const wait = Math.min(Math.max(until, 0), MOST);
+  return wait >= 0 ? wait : undefined;
 }

@@ -19,7 +19,12 @@ export interface Seen {
 export type Fault =
   | "lose-request"
   | "lose-answer"
-  | { readonly status: number; readonly json?: unknown; readonly text?: string; readonly headers?: Record<string, string> }
+  | {
+      readonly status: number;
+      readonly json?: unknown;
+      readonly text?: string;
+      readonly headers?: Record<string, string>;
+    }
   | { readonly hold: Promise<unknown>; readonly before?: boolean };
 
 /** An answer, and the cookie that it sets. */
@@ -133,7 +138,8 @@ export class Service {
         return this.pair(id, json.transport === "cookie");
       }
       case "/v1/refresh":
-        if (token === undefined) return [oauth(400, "invalid_request", { error_description: "'refresh_token' is missing" })];
+        if (token === undefined)
+          return [oauth(400, "invalid_request", { error_description: "'refresh_token' is missing" })];
         return this.refresh(token, request.headers.get("daypass-attempt"), cookie !== undefined);
       case "/v1/logout": {
         const row = this.rowOf(token);

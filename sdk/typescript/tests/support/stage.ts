@@ -13,7 +13,7 @@ import {
 } from "@daypass/client";
 import { IDBFactory } from "fake-indexeddb";
 import { Clock, flush } from "./clock.js";
-import { API, Jar, Service, SERVICE } from "./service.js";
+import { API, Jar, SERVICE, Service } from "./service.js";
 
 export const ADA = { username: "ada", password: "right" };
 export const REFRESH = "/v1/refresh";
@@ -35,7 +35,10 @@ class Locks {
     const mine = new Promise<void>((resolve) => {
       end = resolve;
     });
-    this.queues.set(name, before.then(() => mine));
+    this.queues.set(
+      name,
+      before.then(() => mine),
+    );
     try {
       await Promise.race([
         before,
@@ -76,7 +79,7 @@ export interface Tab {
   readonly session: Session;
   readonly events: [keyof Events, unknown][];
   readonly env: { visible: boolean };
-  live(what: Lifecycle): void;
+  live(what: Lifecycle): unknown;
 }
 
 export class Stage {
@@ -120,9 +123,18 @@ export class Stage {
       environment: { ...this.environment(browser, live, env), ...options.environment },
     });
     const events: Tab["events"] = [];
-    const names = ["signedin", "signedout", "refreshed", "unreachable", "reachable", "persistfailed", "persisted", "skew"] as const;
+    const names = [
+      "signedin",
+      "signedout",
+      "refreshed",
+      "unreachable",
+      "reachable",
+      "persistfailed",
+      "persisted",
+      "skew",
+    ] as const;
     for (const name of names) session.on(name, (event) => events.push([name, event]));
-    return { session, events, env, live: (what) => [...live].forEach((listener) => listener(what)) };
+    return { session, events, env, live: (what) => [...live].map((listener) => listener(what)) };
   }
 
   /** A session of somebody who is signed in. */
