@@ -284,3 +284,15 @@ test("close ends the stream", async () => {
     assert.equal(harness.service.count(STREAM), 1);
   });
 });
+
+test("close calls off a stream whose head has not come", async () => {
+  await withStream(
+    async (harness) => {
+      await until(() => harness.service.count(STREAM) === 1);
+      harness.verifier.close();
+      await until(() => harness.clock.waits.length === 0, "the end of all timers");
+    },
+    {},
+    (service) => service.always(STREAM, () => undefined),
+  );
+});

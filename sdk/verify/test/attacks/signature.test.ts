@@ -104,9 +104,13 @@ test("a refusal says nothing of the token", async () => {
   const forge = new Forge();
   const secret = forge.key.good({ name: "very-private" });
   const { input, signature } = cut(secret);
-  for (const token of [`${input}.${signature.subarray(1).toString("base64url")}A`, secret.slice(1), `${secret}.x`]) {
+  const wrong = Buffer.from(signature).reverse().toString("base64url");
+  const codes = new Set<string>();
+  for (const token of [`${input}.${wrong}`, secret.slice(1), `${secret}.x`, forge.key.good({ cnf: "very-private" })]) {
     const error = await forge.refusal(token);
+    codes.add(error.code);
     const said = `${error} ${error.stack} ${JSON.stringify(error)} ${error.cause}`;
     for (const part of token.split(".")) assert.ok(part.length < 12 || !said.includes(part.slice(0, 12)), said);
   }
+  assert.deepEqual([...codes], ["bad_signature", "malformed", "claim"]);
 });
