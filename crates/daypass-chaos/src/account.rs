@@ -39,6 +39,8 @@ pub(crate) enum What {
     ServiceKills,
     KillsInMidStart,
     ClientKills,
+    NodeRenewals,
+    BrowserRenewals,
     TabsReopened,
     Unavailable,
     GivenUp,
@@ -118,6 +120,8 @@ pub(crate) struct Objection {
 #[derive(Debug)]
 pub(crate) struct Account {
     counts: Mutex<BTreeMap<What, u64>>,
+    /// What else this run has to contain.
+    also_due: Mutex<Vec<What>>,
     most_turns: Mutex<u64>,
     slowest_start: Mutex<Duration>,
     objections: Mutex<(BTreeMap<Zero, u64>, Vec<Objection>)>,
@@ -129,6 +133,7 @@ impl Account {
     pub(crate) fn new() -> Self {
         Self {
             counts: Mutex::default(),
+            also_due: Mutex::default(),
             most_turns: Mutex::default(),
             slowest_start: Mutex::default(),
             objections: Mutex::default(),
@@ -217,9 +222,19 @@ impl Account {
         lock(&self.objections).1.clone()
     }
 
+    /// Has this run contain something more than others.
+    pub(crate) fn expect(&self, what: What) {
+        lock(&self.also_due).push(what);
+    }
+
+    /// What a run has to contain.
+    pub(crate) fn due(&self) -> Vec<What> {
+        [DUE, &lock(&self.also_due)].concat()
+    }
+
     /// What was due and did not happen.
     pub(crate) fn missing(&self) -> Vec<What> {
-        DUE.iter().copied().filter(|what| self.count(*what) == 0).collect()
+        self.due().into_iter().filter(|what| self.count(*what) == 0).collect()
     }
 }
 
@@ -264,6 +279,9 @@ mod tests {
             let account = Account::new();
             DUE.iter().filter(|what| *what != absent).for_each(|what| account.add(*what));
             assert_eq!(account.missing(), [*absent]);
+            account.add(*absent);
+            account.expect(What::NodeRenewals);
+            assert_eq!(account.missing(), [What::NodeRenewals]);
         }
     }
 

@@ -38,6 +38,10 @@ pub(crate) struct Options {
     /// The service's program [default: `daypass` in the folder of this one]
     #[arg(long, value_name = "PATH")]
     pub(crate) binary: Option<PathBuf>,
+    /// The clients in JavaScript, as `npm run build` in `sdk` makes them: `sdk/browser/build/src/chaos-client.js`; without them
+    /// there are only clients in Rust
+    #[arg(long, value_name = "PATH")]
+    pub(crate) javascript: Option<PathBuf>,
     /// Write the report as JSON
     #[arg(long)]
     pub(crate) json: bool,

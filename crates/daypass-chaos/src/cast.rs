@@ -1,11 +1,11 @@
 //! Everybody in a run, signed in before anything goes wrong.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use daypass_client::SessionError;
 
-use crate::clients::{Client, Family, PLAIN, Plain, Program, Tabs};
+use crate::account::What;
+use crate::clients::{Client, Family, Kind, PLAIN, Plain, Programs, Tabs};
 use crate::run::Run;
 use crate::service::{Service, ServiceError};
 use crate::thieves::{ONE_ENDS, Victim};
@@ -65,12 +65,7 @@ pub(crate) async fn enlist(run: &Run, service: &Service) -> Result<(), ServiceEr
 }
 
 /// Signs everybody in at `service`, through the proxy.
-pub(crate) async fn gather(
-    run: &Arc<Run>,
-    service: &str,
-    program: &Program,
-    folder: &Path,
-) -> Result<Cast, CastError> {
+pub(crate) async fn gather(run: &Arc<Run>, service: &str, programs: &Programs) -> Result<Cast, CastError> {
     let size = Size::of(run.target);
     let mut honest_ones: Vec<Arc<dyn Client>> = Vec::new();
     // Streams of chance: one for each, above those of the run's own parts.
@@ -83,8 +78,19 @@ pub(crate) async fn gather(
     }
     for number in 0..size.families {
         let (person, count) = (honest(number), 2 + number % 2);
-        let asked = (person.as_str(), count, stream());
-        honest_ones.push(Arc::new(Family::found(run, service, program, folder, asked).await?));
+        let family = Family::found(run, service, programs, Kind::Rust, (&person, count, stream())).await?;
+        honest_ones.push(Arc::new(family));
+    }
+    if programs.javascript.is_some() {
+        // A browser is one process, and has its tabs itself.
+        for (kind, count, due) in
+            [(Kind::Node, 2, What::NodeRenewals), (Kind::Browser, 1, What::BrowserRenewals)]
+        {
+            run.account.expect(due);
+            let person = honest(stream());
+            let family = Family::found(run, service, programs, kind, (&person, count, stream())).await?;
+            honest_ones.push(Arc::new(family));
+        }
     }
     for number in 0..size.plain {
         let plain = Plain::sign_in(run, service, &honest(number), stream()).await;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::account::Zero;
 use crate::arguments::{Options, Sabotage};
 use crate::cast::{self, Cast, CastError};
-use crate::clients::{Client, Program};
+use crate::clients::{Client, Programs};
 use crate::proxy::Proxy;
 use crate::report::Report;
 use crate::run::Run;
@@ -55,7 +55,7 @@ pub(crate) async fn run(options: &Options) -> Result<Report, ChaosError> {
     let folder = working_folder()?;
     terminal::say(&format!("seed {}, {} rotations, in {}", run.seed, run.target, folder.path().display()));
     let found = tokio::select! {
-        found = live(&run, &binary, folder.path()) => found,
+        found = live(&run, &binary, options.javascript.as_deref(), folder.path()) => found,
         interrupted = interruption() => Err(interrupted),
     };
     let found = match found {
@@ -80,24 +80,33 @@ pub(crate) async fn run(options: &Options) -> Result<Report, ChaosError> {
 
 /// From the first start of the service to its end. Until it is ready for the first time there is no run; whatever goes
 /// wrong with it later is objected to.
-async fn live(run: &Arc<Run>, binary: &Path, folder: &Path) -> Result<end::Found, ChaosError> {
-    let mut service = Service::new(binary, folder, &run.dice(STREAM))?;
+async fn live(
+    run: &Arc<Run>,
+    binary: &Path,
+    javascript: Option<&Path>,
+    folder: &Path,
+) -> Result<end::Found, ChaosError> {
+    let dice = run.dice(STREAM);
+    let mut service = Service::new(binary, folder, &dice)?;
+    let page = service::free_address(&dice)?;
+    service.let_in(page);
     cast::enlist(run, &service).await?;
     service.start().await?;
     let proxy = Proxy::start(run, service.address()).await?;
-    let program = Program {
-        path: std::env::current_exe()?,
-        arguments: vec!["client".to_owned()],
-        log: folder.join("clients.log"),
+    let programs = Programs {
+        rust: std::env::current_exe()?,
+        javascript: javascript.map(Path::to_owned),
+        page,
+        folder: folder.to_owned(),
     };
     let (data, log) = (service.data(), service.log());
-    match cast::gather(run, proxy.url(), &program, folder).await {
+    match cast::gather(run, proxy.url(), &programs).await {
         Ok(cast) => play(run, &proxy, service, cast).await?,
         Err(error) if service.is_running() => return Err(error.into()),
         Err(_) => run.account.object(Zero::Others, service.ended().await.to_string(), None),
     }
     end::search(run, "the service", &log);
-    end::search(run, "a client process", &program.log);
+    end::search(run, "a client process", &programs.log());
     match look(run, &data).await {
         Ok(found) => Ok(found),
         Err(error) => {
@@ -256,5 +265,7 @@ fn working_folder() -> io::Result<TempDir> {
 fn again(options: &Options, binary: &Path) -> String {
     let (rotations, seed, binary) = (options.rotations, options.seed, binary.display());
     let program = std::env::args().next().unwrap_or_else(|| "daypass-chaos".to_owned());
-    format!("{program} --rotations {rotations} --seed {seed} --binary {binary}")
+    let javascript = options.javascript.as_deref().map(|path| format!(" --javascript {}", path.display()));
+    let javascript = javascript.unwrap_or_default();
+    format!("{program} --rotations {rotations} --seed {seed} --binary {binary}{javascript}")
 }

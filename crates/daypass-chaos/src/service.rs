@@ -52,6 +52,8 @@ pub(crate) struct Service {
     binary: PathBuf,
     folder: PathBuf,
     address: SocketAddr,
+    /// The origin of a page that calls it.
+    page: Option<String>,
     leash: Option<Leash>,
     child: Option<Child>,
 }
@@ -66,11 +68,14 @@ pub(crate) struct Registered {
 impl Service {
     /// A service that has its files in `folder` and does not run yet. `binary` is an absolute path.
     pub(crate) fn new(binary: &Path, folder: &Path, dice: &Dice) -> Result<Self, ServiceError> {
-        let port = || u16::try_from(dice.between(PORTS.0, PORTS.1)).ok();
-        let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        let port = (0..100).find_map(|_| port().filter(|port| free(*port))).ok_or(ServiceError::NoPort)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(Self { binary: binary.to_owned(), folder: folder.to_owned(), address, leash: None, child: None })
+        let address = free_address(dice)?;
+        let (binary, folder) = (binary.to_owned(), folder.to_owned());
+        Ok(Self { binary, folder, address, page: None, leash: None, child: None })
+    }
+
+    /// From its next start on it lets the page at this address call it.
+    pub(crate) fn let_in(&mut self, page: SocketAddr) {
+        self.page = Some(format!("http://{page}"));
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -189,6 +194,7 @@ impl Service {
         command.env("DAYPASS_TOKENS__ACCESS", "1s");
         command.env("DAYPASS_LIMITS__PASSWORD_WORKERS", "2");
         command.env("NO_COLOR", "1");
+        command.envs(self.page.as_ref().map(|page| ("DAYPASS_ALLOWED_ORIGINS", page)));
         command.current_dir(&self.folder).arg("--data").arg(self.data()).kill_on_drop(true);
         command
     }
@@ -220,6 +226,14 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// An address of this machine that nobody listens at.
+pub(crate) fn free_address(dice: &Dice) -> Result<SocketAddr, ServiceError> {
+    let port = || u16::try_from(dice.between(PORTS.0, PORTS.1)).ok();
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let port = (0..100).find_map(|_| port().filter(|port| free(*port))).ok_or(ServiceError::NoPort)?;
+    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
 /// Whether a service says that it is ready.

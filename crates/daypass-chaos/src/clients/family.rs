@@ -2,7 +2,8 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +14,12 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::{Client, Report, describe, renew_patiently, sign_in_patiently};
+use super::{Client, PATIENCE, Report, describe, renew_patiently, sign_in_patiently};
 use crate::account::{What, Zero};
 use crate::dice::Dice;
 use crate::fast::FastClock;
 use crate::run::Run;
-
-/// Their time passes more slowly than that of tabs: a write to a file takes its time.
-const FACTOR: u32 = 20;
+use crate::service::PASSWORD;
 
 /// A process is killed after so many renewals at least, and at most.
 const LIFE: (u64, u64) = (1, 25);
@@ -28,15 +27,80 @@ const LIFE: (u64, u64) = (1, 25);
 /// How long a process may take to leave.
 const LEAVE: Duration = Duration::from_secs(30);
 
-/// What is run as a client: it takes `--service`, `--store`, `--seed`, `--factor` and `--base`, and reports as
+/// What kind of program the processes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// This one, with the client library.
+    Rust,
+    /// Node, with the package's store of files.
+    Node,
+    /// A browser, whose tabs share a cookie.
+    Browser,
+}
+
+impl Kind {
+    /// How fast their time passes. More slowly than that of tabs in this process: a write to a file takes its time, and
+    /// a browser does much else.
+    fn factor(self) -> u32 {
+        match self {
+            Self::Rust => 20,
+            Self::Node => 5,
+            Self::Browser => 2,
+        }
+    }
+
+    /// Whether they are killed. A browser that is killed again and again loses more cookies than a session can bear; its
+    /// program closes and crashes tabs instead.
+    fn is_killed(self) -> bool {
+        self != Self::Browser
+    }
+
+    /// What their renewals are counted as, beside what the wire shows.
+    fn renewed(self) -> Option<What> {
+        match self {
+            Self::Rust => None,
+            Self::Node => Some(What::NodeRenewals),
+            Self::Browser => Some(What::BrowserRenewals),
+        }
+    }
+}
+
+/// What can be run as a client. It takes `--service`, `--store`, `--seed`, `--factor` and `--base`, and reports as
 /// [`live`](super::live) does.
 #[derive(Clone, Debug)]
-pub(crate) struct Program {
-    pub(crate) path: PathBuf,
-    /// What comes before those arguments.
-    pub(crate) arguments: Vec<String>,
-    /// Where its standard error goes.
-    pub(crate) log: PathBuf,
+pub(crate) struct Programs {
+    /// This program.
+    pub(crate) rust: PathBuf,
+    /// The clients in JavaScript, if there are any. They sign in by themselves.
+    pub(crate) javascript: Option<PathBuf>,
+    /// Where a browser's page is served.
+    pub(crate) page: SocketAddr,
+    /// Where their stores are.
+    pub(crate) folder: PathBuf,
+}
+
+impl Programs {
+    /// Where their standard errors go.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("clients.log")
+    }
+
+    /// The command that runs one for this person, up to what all are told.
+    fn command(&self, kind: Kind, person: &str) -> Command {
+        let name = match kind {
+            Kind::Rust => {
+                let mut command = Command::new(&self.rust);
+                command.arg("client");
+                return command;
+            }
+            Kind::Node => "node",
+            Kind::Browser => "browser",
+        };
+        let mut command = Command::new("node");
+        command.args(&self.javascript).arg(name).args(["--user", person, "--password", PASSWORD]);
+        command.args(["--tabs", "3", "--page-port", &self.page.port().to_string()]);
+        command
+    }
 }
 
 /// Processes that share a file.
@@ -44,7 +108,9 @@ pub(crate) struct Family {
     run: Arc<Run>,
     name: String,
     service: String,
-    program: Program,
+    programs: Programs,
+    kind: Kind,
+    person: String,
     store: PathBuf,
     clock: FastClock,
     count: u64,
@@ -52,26 +118,30 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// So many processes of this person, who is signed in. `stream` names their chance.
+    /// So many processes of this person. `stream` names their chance.
     pub(crate) async fn found(
         run: &Arc<Run>,
         service: &str,
-        program: &Program,
-        folder: &Path,
+        programs: &Programs,
+        kind: Kind,
         (person, count, stream): (&str, u64, u64),
     ) -> Result<Self, SessionError> {
         let family = Self {
             run: Arc::clone(run),
-            name: format!("processes {stream}"),
+            name: format!("{kind:?} processes {stream}"),
             service: service.to_owned(),
-            program: program.clone(),
-            store: folder.join(format!("session{stream}.json")),
-            clock: run.clock.at(FACTOR),
+            programs: programs.clone(),
+            kind,
+            person: person.to_owned(),
+            store: programs.folder.join(format!("session{stream}.json")),
+            clock: run.clock.at(kind.factor()),
             count,
             stream,
         };
-        let session = describe(service, family.clock, stream).store(FileStore::open(&family.store)?);
-        sign_in_patiently(&session.build().await?, person, family.clock).await?;
+        if kind == Kind::Rust {
+            let session = describe(service, family.clock, stream).store(FileStore::open(&family.store)?);
+            sign_in_patiently(&session.build().await?, person, family.clock).await?;
+        }
         Ok(family)
     }
 
@@ -79,7 +149,7 @@ impl Family {
     async fn live(&self, dice: &Dice) -> io::Result<()> {
         while !self.run.is_over() {
             let mut process = Process::start(self, dice.word())?;
-            let mut left = dice.between(LIFE.0, LIFE.1);
+            let mut left = if self.kind.is_killed() { dice.between(LIFE.0, LIFE.1) } else { u64::MAX };
             while left > 0 {
                 let line = tokio::select! {
                     () = self.run.ended() => return process.leave(self).await,
@@ -103,10 +173,36 @@ impl Family {
     /// False: there is no going on.
     fn hear(&self, line: &str) -> bool {
         if let Ok(report) = serde_json::from_str::<Report>(line) {
-            return report.account(&self.run, &self.name);
+            return self.account(&report);
         }
         self.run.account.object(Zero::Others, format!("{} said: {line}", self.name), None);
         false
+    }
+
+    fn account(&self, report: &Report) -> bool {
+        if let (Report::Renewed, Some(what)) = (report, self.kind.renewed()) {
+            self.run.account.add(what);
+        }
+        report.account(&self.run, &self.name)
+    }
+
+    /// One more process, which renews and leaves.
+    async fn renew_by_process(&self) -> io::Result<Result<(), String>> {
+        let mut process = Process::start(self, u64::MAX)?;
+        let renewed = async {
+            while let Some(line) = process.reports.next_line().await? {
+                match serde_json::from_str(&line) {
+                    Ok(Report::Renewed) => return Ok(Ok(())),
+                    Ok(Report::Unavailable) => {}
+                    _ => return Ok(Err(line)),
+                }
+            }
+            Ok(Err("it ended".to_owned()))
+        };
+        let renewed =
+            timeout(PATIENCE, renewed).await.unwrap_or_else(|_late| Ok(Err("it takes too long".into())));
+        process.leave(self).await?;
+        renewed
     }
 }
 
@@ -136,6 +232,9 @@ impl Client for Family {
     }
 
     async fn renew_once_more(&self) -> Result<(), String> {
+        if self.kind != Kind::Rust {
+            return self.renew_by_process().await.unwrap_or_else(|error| Err(error.to_string()));
+        }
         let store = FileStore::open(&self.store).map_err(|error| error.to_string())?;
         let session = describe(&self.service, self.clock, u64::MAX).store(store).build().await;
         let session = session.map_err(|error| error.to_string())?;
@@ -151,9 +250,9 @@ struct Process {
 
 impl Process {
     fn start(family: &Family, seed: u64) -> io::Result<Self> {
-        let log = OpenOptions::new().create(true).append(true).open(&family.program.log)?;
-        let mut command = Command::new(&family.program.path);
-        command.args(&family.program.arguments).args(["--service", &family.service]);
+        let log = OpenOptions::new().create(true).append(true).open(family.programs.log())?;
+        let mut command = family.programs.command(family.kind, &family.person);
+        command.args(["--service", &family.service]);
         command.arg("--store").arg(&family.store).args(["--seed", &seed.to_string()]);
         command.args(["--factor", &family.clock.factor().to_string()]);
         command.args(["--base", &family.clock.base().as_nanos().to_string()]);
@@ -169,8 +268,7 @@ impl Process {
         // What it said before the end counts.
         while let Ok(Some(line)) = self.reports.next_line().await {
             // The last line may be half a one.
-            let _half =
-                serde_json::from_str::<Report>(&line).map(|report| report.account(&family.run, &family.name));
+            let _half = serde_json::from_str::<Report>(&line).map(|report| family.account(&report));
         }
         family.run.account.add(What::ClientKills);
         Ok(())

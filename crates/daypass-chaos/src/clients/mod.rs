@@ -22,7 +22,7 @@ use crate::run::Run;
 use crate::service::PASSWORD;
 
 pub(crate) use child::live;
-pub(crate) use family::{Family, Program};
+pub(crate) use family::{Family, Kind, Programs};
 pub(crate) use plain::{PLAIN, Plain, Said, Wire, headers};
 pub(crate) use tabs::Tabs;
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::account::{DUE, Objection, What, Zero};
+use crate::account::{Objection, What, Zero};
 use crate::end::Found;
 use crate::run::Run;
 
@@ -70,6 +70,8 @@ const COUNTED: &[What] = &[
     What::ServiceKills,
     What::KillsInMidStart,
     What::ClientKills,
+    What::NodeRenewals,
+    What::BrowserRenewals,
     What::TabsReopened,
     What::Unavailable,
     What::GivenUp,
@@ -120,11 +122,6 @@ impl Report {
             print!("{}", table::of(self, colours));
         }
     }
-}
-
-/// Whether a count has to be more than zero.
-fn is_due(what: What) -> bool {
-    DUE.contains(&what)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, is_due};
+use super::Report;
 use crate::account::{What, ZEROS, Zero};
 
 const RED: &str = "\x1b[31m";
@@ -27,7 +27,7 @@ pub(super) fn of(report: &Report, colours: bool) -> String {
     table.line("");
     for (what, count) in &report.counts {
         if *what != What::Rotations {
-            let wrong = (*count == 0 && is_due(*what)).then_some("this was due");
+            let wrong = report.missing.contains(what).then_some("this was due");
             table.row(name(*what), *count, wrong.map(|_| true), wrong.unwrap_or_default());
         }
     }
@@ -140,6 +140,8 @@ fn name(what: What) -> &'static str {
         What::ServiceKills => "kills of the service",
         What::KillsInMidStart => "  more while it started",
         What::ClientKills => "kills of client processes",
+        What::NodeRenewals => "renewals told of by Node programs",
+        What::BrowserRenewals => "renewals told of by a browser's tabs",
         What::TabsReopened => "tabs closed and opened again",
         What::Unavailable => "clients told to try later",
         What::GivenUp => "sessions past their grace given up",

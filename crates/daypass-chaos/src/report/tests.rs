@@ -1,7 +1,7 @@
 //! The report as it is printed.
 
 use super::*;
-use crate::account::ZEROS;
+use crate::account::{DUE, ZEROS};
 
 fn report(spoiled: bool) -> Report {
     let run = Run::new(7, 1000, None);
