@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench crash soak model chaos fmt lint check clean setup
 
+JAVASCRIPT_CLIENTS := sdk/browser/build/src/chaos-client.js
+
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -33,11 +35,13 @@ model: ## Check rotation exhaustively: every configuration, every limit, every m
 	@scripts/setup.sh model
 	cargo run --locked --release -p daypass-model -- --deep
 
-chaos: ## Run the real thing under faults, kills and thieves: a million rotations, twice
+chaos: ## Run the real thing, browser and Node included, under faults, kills and thieves: a million rotations, twice
 	@scripts/setup.sh chaos
 	cargo build --locked --release -p daypass -p daypass-chaos
-	target/release/daypass-chaos --rotations 1000000 --seed 1
-	target/release/daypass-chaos --rotations 1000000 --seed 2
+	npm ci --prefix sdk
+	npm run build --prefix sdk
+	target/release/daypass-chaos --rotations 1000000 --seed 1 --javascript $(JAVASCRIPT_CLIENTS)
+	target/release/daypass-chaos --rotations 1000000 --seed 2 --javascript $(JAVASCRIPT_CLIENTS)
 
 fmt: ## Format the code
 	cargo fmt --all

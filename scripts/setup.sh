@@ -25,6 +25,20 @@ need_python() {
   python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 }
 
+need_node() {
+  has node && has npm || die "Node is missing: install version 20 or newer, with npm, as https://nodejs.org says"
+  local version
+  version=$(node --version)
+  version=${version#v}
+  ((${version%%.*} >= 20)) || die "Node $version is too old: install version 20 or newer, as https://nodejs.org says"
+}
+
+# CHROMIUM names another one.
+need_chromium() {
+  [[ -x ${CHROMIUM:-/usr/bin/chromium} ]] || packages+=(chromium)
+  has openssl || packages+=(openssl)
+}
+
 need_wrk() { has wrk || packages+=(wrk); }
 
 need_component() { # rustfmt and clippy come with most toolchains
@@ -52,11 +66,12 @@ install_packages() {
 }
 
 case ${1:-all} in
-  demo | crash | soak | model | chaos) steps=(need_rust need_compiler) ;;
-  lint) steps=(need_rust need_compiler lint_tools) ;;
-  test) steps=(need_rust need_compiler need_python lint_tools) ;;
+  demo | crash | soak | model) steps=(need_rust need_compiler) ;;
+  chaos) steps=(need_rust need_compiler need_node need_chromium) ;;
+  lint) steps=(need_rust need_compiler need_node lint_tools) ;;
+  test) steps=(need_rust need_compiler need_python need_node need_chromium lint_tools) ;;
   bench) steps=(need_rust need_compiler need_wrk) ;;
-  all) steps=(need_rust need_compiler need_python need_wrk lint_tools) ;;
+  all) steps=(need_rust need_compiler need_python need_node need_chromium need_wrk lint_tools) ;;
   *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, model, chaos, all" ;;
 esac
 

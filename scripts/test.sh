@@ -33,14 +33,26 @@ finish() {
   exit "$failed"
 }
 
+export DAYPASS_BINARY=$PWD/target/debug/daypass
+package() { npm test --prefix sdk --workspace "@daypass/$1"; }
+
+web_example() { npm ci --prefix examples/web && npm test --prefix examples/web; }
+
 step "format" cargo fmt --all --check
 step "clippy" cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step "dependencies" cargo deny --locked check bans licenses sources
+step "npm packages" npm ci --prefix sdk
+step "npm build" npm run build --prefix sdk
+step "npm lint" npm run lint --prefix sdk
 [[ ${1:-all} == lint ]] && finish
 step "tests" cargo test --workspace --all-features --locked
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
 step "binary" cargo build --locked -p daypass
 step "demo" target/debug/daypass demo
+step "client in JavaScript" package client
+step "verifier in JavaScript" package verify
+step "browser" package browser-tests
+step "example web" web_example
 step "fresh project" scripts/fresh.sh --binary target/debug/daypass
 step "snippets" scripts/snippets.sh --binary target/debug/daypass
 step "bench verify" target/debug/daypass bench verify --tokens 200 --duration 1s
@@ -48,6 +60,7 @@ step "bench refresh" target/debug/daypass bench refresh --sessions 2000 --active
 step "bench login" target/debug/daypass bench login --users 4 --connections 4 --duration 2s --warm-up 200ms
 step "soak" cargo run --locked -p daypass-testkit --all-features --bin daypass-soak -- --calls 5000
 step "model" cargo run --locked -p daypass-model
-step "chaos" cargo run --locked -p daypass-chaos -- --rotations 5000 --seed 1
+step "chaos" cargo run --locked -p daypass-chaos -- --rotations 5000 --seed 1 \
+  --javascript sdk/browser/build/src/chaos-client.js
 step "crash" scripts/crash.sh --kills 3 --binary target/debug/daypass
 finish
