@@ -42,6 +42,7 @@ async function worksOn(tab: Tab, profile: Profile, rounds = 2): Promise<void> {
 
 /** A profile whose settings a person has changed. */
 function settings(name: string, profile: object): string {
+  world.reset();
   const folder = world.folder(name);
   mkdirSync(path.join(folder, "Default"), { recursive: true });
   writeFileSync(path.join(folder, "Default/Preferences"), JSON.stringify({ profile }));

@@ -1,6 +1,6 @@
 // Firefox from Debian, steered by WebDriver BiDi, which needs no driver beside it and no patched build.
 
-import { existsSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 
 import type { BrowserContext, Page } from "playwright-core";
 import puppeteer from "puppeteer-core";
@@ -27,6 +27,14 @@ export class Firefox {
       return page as unknown as Page;
     };
     return new Firefox(browser, { newPage, close: () => browser.close() } as unknown as BrowserContext);
+  }
+
+  /** The profile as it is on disk, under another name: what steers the browser tidies up the old one in its own time. */
+  static moved(folder: string): string {
+    const to = `${folder}-moved`;
+    const isLeft = (path: string): boolean => !/(^|\/)(lock|\.parentlock|(user|prefs)[^/]*\.js.*)$/.test(path);
+    cpSync(folder, to, { recursive: true, filter: isLeft });
+    return to;
   }
 
   version(): Promise<string> {

@@ -52,9 +52,10 @@ export class World {
     return new Profile(this, await (await this.#shared).apart());
   }
 
-  /** A browser process of its own, on a profile on disk. */
-  async browser(folder = this.folder(`profile${this.#started.length}`), more: string[] = []): Promise<Owned> {
-    this.reset();
+  /** A browser process of its own, on a profile on disk. On a profile that was there before the clocks go on. */
+  async browser(reopened?: string, more: string[] = []): Promise<Owned> {
+    if (reopened === undefined) this.reset();
+    const folder = reopened ?? this.folder(`profile${this.#started.length}`);
     const chromium = await this.#start(folder, more);
     return { chromium, profile: new Profile(this, chromium.profile, chromium), folder };
   }

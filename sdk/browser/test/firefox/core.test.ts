@@ -106,13 +106,14 @@ test("scenario 12: the browser is killed after a renewal, and reopened on the sa
   const first = await Firefox.start(folder);
   await tabsOf(new Profile(world, first.profile), COOKIE, 1);
   await first.close();
-  const killed = await Firefox.start(folder);
+  const second = Firefox.moved(folder);
+  const killed = await Firefox.start(second);
   const before = new Profile(world, killed.profile);
   const count = await world.count();
   const tab = await before.open(COOKIE.session);
   assert.equal((await tab.call()).status, 200);
   await killed.kill();
-  const again = await Firefox.start(folder);
+  const again = await Firefox.start(Firefox.moved(second));
   const profile = new Profile(world, again.profile);
   const next = await profile.open(COOKIE.session);
   assert.equal((await next.call()).status, 200);
