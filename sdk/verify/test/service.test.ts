@@ -51,11 +51,12 @@ for (const algorithm of ["ES256", "Ed25519", "RS256", "PS256"] as const) {
   });
 }
 
-test("a verifier that wants the stream follows the service, whether it has one or not", async () => {
+test("s32 a verifier is told as sessions end, and follows a service that is restarted", async () => {
   await Daypass.with("ES256", async (service) => {
     const verifier = verifierOf(service, "ES256", "stream");
     const pair = await service.signIn();
     await verifier.verify(pair.access_token);
+    assert.equal(verifier.health().revocations?.mode, "stream");
     await service.signOut(pair);
     await ended(verifier, pair.access_token);
     // The service is restarted: nothing is forgotten, and what ends later is noticed.

@@ -15,9 +15,9 @@ const FEED_PATH = "/v1/revocations";
 export type FeedOptions = {
   /** The service's base url, such as `https://id.example` or `https://example.com/auth`: https, or http to this machine. */
   readonly url: string;
-  /** By `'poll'` (default) or by `'stream'`; a service without a stream is polled, and asked again every 5 minutes. */
+  /** By `'stream'` (default) or by `'poll'`; a service without a stream is polled, and asked again every 5 minutes. */
   readonly mode?: "poll" | "stream";
-  /** Milliseconds between two polls, a tenth more or less: how late an ended session may be refused. Default 1000. */
+  /** Milliseconds between two polls, a tenth more or less: how late an ended session may be refused without a stream. Default 1000. */
   readonly pollEveryMs?: number;
   /** How long the feed may go unread before it is stale, in milliseconds. Default 30000; at least two polls. */
   readonly maxStalenessMs?: number;
@@ -59,7 +59,7 @@ export class RevocationFeed {
   start(around: Surroundings, issuer: string): Following {
     const options = this.#options;
     const {
-      mode = "poll",
+      mode = "stream",
       pollEveryMs = 1000,
       maxStalenessMs = 30_000,
       whenStale = "allow",
@@ -96,8 +96,8 @@ function credentialsOf(options: FeedOptions, around: Surroundings, base: string,
 }
 
 /**
- * A Daypass service's revocation feed. A session that was ended at the service is refused after the next poll, or as
- * soon as the stream says so, tokens that were seen before included.
+ * A Daypass service's revocation feed. A session that was ended at the service is refused as soon as the stream says so, or
+ * after the next poll, tokens that were seen before included.
  */
 export function revocationFeed(options: FeedOptions): RevocationFeed {
   return new RevocationFeed(options);

@@ -28,6 +28,7 @@ export class FeedHarness {
         url: service.url,
         clientId: ID,
         clientSecret: SECRET,
+        mode: "poll",
         ...options,
       } as FeedOptions),
       cacheBytes,
