@@ -55,14 +55,17 @@ async function round(profile: Profile, tabs: Tab[], dice: Dice, way: Way): Promi
     victim = dice.pick(callers);
     world.proxy.next(REFRESH, dice.chance(500) ? holdAnswer(gate) : holdRequest(gate));
   }
-  const calls = callers.map(async (tab) => ({ tab, made: await tab.call().catch(() => undefined) }));
+  const calls = callers.map(async (tab) => ({
+    tab,
+    made: await tab.call().catch((error: Error) => ({ status: undefined, error: `lost: ${error.message}` })),
+  }));
   if (victim) {
     await gate.arrived("a refresh is held");
     await end(victim, dice);
     gate.open();
   }
   for (const { tab, made } of await Promise.all(calls)) {
-    if (tab !== victim) assert.equal(made?.status ?? made?.error, 200);
+    if (tab !== victim) assert.equal(made.status ?? made.error, 200);
   }
   if (victim) tabs[tabs.indexOf(victim)] = await profile.open(way.session);
 }
