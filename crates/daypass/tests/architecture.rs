@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand};
 
 /// Folders that hold nothing of the repository's.
-const FOREIGN: &[&str] = &["target", "node_modules", "daypass-data"];
+const FOREIGN: &[&str] = &["target", "node_modules", "daypass-data", ".stage", ".made", "build", "dist"];
 
 type Names = BTreeSet<String>;
 
