@@ -132,7 +132,9 @@ mod tests {
             let shown = format!("{url} {url:?} {:?}", url.config());
             assert!(!shown.contains("ble"), "{shown}");
         }
-        for text in ["postgres://ada:tr%20ble@localhost:x/d", "postgres://ada:trble@h/d?sslmode=trble", "trble"] {
+        for text in
+            ["postgres://ada:tr%20ble@localhost:x/d", "postgres://ada:trble@h/d?sslmode=trble", "trble"]
+        {
             let told = parse(text).unwrap_err();
             assert!(!format!("{told} {told:?}").contains("ble"), "{told}");
         }

@@ -39,7 +39,8 @@ impl Connector {
     /// A new connection.
     pub(crate) async fn connect(&self) -> Result<Connection, Trouble> {
         let connecting = timeout(self.patience, self.config.connect(self.tls.clone()));
-        let connected = connecting.await.map_err(|_| Trouble::Lost("the database does not answer".to_owned()))?;
+        let connected =
+            connecting.await.map_err(|_| Trouble::Lost("the database does not answer".to_owned()))?;
         let (client, connection) = connected.map_err(|error| {
             // Whatever the server says against it: there is no connection.
             Trouble::Lost(describe(&error))

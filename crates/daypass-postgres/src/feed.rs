@@ -31,13 +31,12 @@ const GUESSES_AFTERLIFE: Duration = Duration::from_hours(48);
 /// How long an entry stays after it says nothing any more, in case the clock is wrong about that.
 const FEED_AFTERLIFE: Duration = Duration::from_hours(2);
 
-/// The sessions whose own end was longest ago. Who is being renewed is left for another time.
-const EXPIRED: &str = "select id from daypass.sessions where expires_at <= $1 order by expires_at limit $2 \
-                       for update skip locked";
+/// The sessions whose own end was longest ago.
+const EXPIRED: &str = "select id from daypass.sessions where expires_at <= $1 order by expires_at limit $2";
 
 /// The sessions without an end of their own that were ended longest ago.
 const ENDED: &str = "select id from daypass.sessions where expires_at is null and revoked_at <= $1 \
-                     order by revoked_at limit $2 for update skip locked";
+                     order by revoked_at limit $2";
 
 /// Tells verifiers of an ending.
 pub(crate) async fn append(tx: &Tx<'_>, entry: &FeedEntry) -> Result<(), Trouble> {
@@ -221,12 +220,15 @@ async fn forget(tx: &Tx<'_>, sql: &str, before: i64, limit: i64) -> Result<usize
 
 /// Forgets the sessions that `which` finds, and where they were opened; says how many.
 async fn forget_sessions(tx: &Tx<'_>, which: &str, before: i64, limit: i64) -> Result<i64, Trouble> {
-    let sql = format!("delete from daypass.sessions where id in ({which}) returning id");
-    let rows = tx.rows(&sql, &[(&before, Type::INT8), (&limit, Type::INT8)]).await?;
+    let rows = tx.rows(which, &[(&before, Type::INT8), (&limit, Type::INT8)]).await?;
     let ids: Vec<Id> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
-    if !ids.is_empty() {
-        let origins = "delete from daypass.origins where session = any($1)";
-        tx.execute(origins, &[(&ids, Type::UUID_ARRAY)]).await?;
+    if ids.is_empty() {
+        return Ok(0);
     }
-    Ok(i64::try_from(ids.len()).unwrap_or(i64::MAX))
+    let ids: [_; 1] = [(&ids as _, Type::UUID_ARRAY)];
+    // Locked in the order in which rotations do.
+    tx.rows("select from daypass.sessions where id = any($1) order by id for update", &ids).await?;
+    tx.execute("delete from daypass.origins where session = any($1)", &ids).await?;
+    let gone = tx.execute("delete from daypass.sessions where id = any($1)", &ids).await?;
+    Ok(i64::try_from(gone).unwrap_or(i64::MAX))
 }

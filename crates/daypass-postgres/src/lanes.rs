@@ -3,7 +3,6 @@
 //! The same session always goes through the same lane, so that a node never waits for its own locks.
 //! What has queued while a lane's last batch was under way makes its next one.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::connect::{Connection, Connector};
 use crate::moment::Timekeeper;
-use crate::rotate::{Outcome, rotate};
+use crate::rotate::{Outcome, Subjects, rotate};
 use crate::store::Observer;
 use crate::trouble::Trouble;
 
@@ -119,7 +118,7 @@ impl Lane {
         held: &mut Option<Connection>,
         requests: &[&RotateRequest],
     ) -> Result<Vec<StoreResult<Rotated>>, Trouble> {
-        let mut locks = BTreeSet::new();
+        let mut subjects = Subjects::Shared;
         let mut fresh = false;
         let mut tries = 0;
         loop {
@@ -131,10 +130,10 @@ impl Lane {
                     self.connector.connect().await?
                 }
             };
-            let outcome = rotate(&connection, &self.time, requests, &locks, self.longest).await;
+            let outcome = rotate(&connection, &self.time, requests, subjects, self.longest).await;
             let spared = match &outcome {
                 Ok(Outcome::Done(_)) => true,
-                Ok(Outcome::Locks(_)) => connection.batch("rollback").await.is_ok(),
+                Ok(Outcome::Exclusive) => connection.batch("rollback").await.is_ok(),
                 Err(trouble) => trouble.spares_connection() && connection.batch("rollback").await.is_ok(),
             };
             if spared {
@@ -142,10 +141,7 @@ impl Lane {
             }
             match outcome {
                 Ok(Outcome::Done(answers)) => return Ok(answers),
-                Ok(Outcome::Locks(more)) if tries < TRIES => locks = more,
-                Ok(Outcome::Locks(_)) => {
-                    return Err(Trouble::Conflict("the subjects of a batch keep changing".to_owned()));
-                }
+                Ok(Outcome::Exclusive) => subjects = Subjects::Exclusive,
                 Err(Trouble::Conflict(_)) if tries < TRIES => {}
                 Err(Trouble::Lost(_)) if !fresh => fresh = true,
                 Err(trouble) => return Err(trouble),

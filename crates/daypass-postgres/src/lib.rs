@@ -42,7 +42,6 @@ mod rows;
 
 mod trouble;
 
-
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -1,6 +1,8 @@
 //! People, their passwords, and the subjects behind them.
 //!
-//! Locks are taken in one order everywhere: a person, a subject, sessions by their ids, counters.
+//! Locks are taken in one order everywhere: a person, sessions by their ids, subjects by their names,
+//! counters. They are held until the commit, and the clock is read when all are had: what comes later in
+//! the order of commits has a later time.
 
 use daypass_core::guess::Guesses;
 use daypass_core::{EndingReason, Event, EventKind, Subject, SubjectId, Timestamp};
@@ -57,9 +59,9 @@ fn hash(row: &Row, at: usize) -> Result<Option<PasswordHash>, StoreError> {
     phc.map(|phc| PasswordHash::new(phc).ok_or_else(|| corrupt("password hash"))).transpose()
 }
 
-/// A subject, as last committed.
-pub(crate) async fn find_subject(tx: &Tx<'_>, sub: &SubjectId) -> Result<Option<Subject>, Trouble> {
-    let row = tx.row(select_subject!(""), &[(&sub.as_str(), Type::TEXT)]).await?;
+/// A subject that cannot change until the commit, though others may look at it as well.
+pub(crate) async fn share_subject(tx: &Tx<'_>, sub: &SubjectId) -> Result<Option<Subject>, Trouble> {
+    let row = tx.row(select_subject!(" for key share"), &[(&sub.as_str(), Type::TEXT)]).await?;
     Ok(row.map(|row| subject(&row, 0)).transpose()?)
 }
 
@@ -244,8 +246,7 @@ pub(crate) async fn record_password_use(
         return tx.execute(sql, &[(&account, Type::BYTEA)]).await.map(drop);
     }
     // So that there is a row to lock: two wrong passwords at once count as two.
-    let first =
-        "insert into daypass.guesses (account, failures, last) values ($1, 0, 0) on conflict (account) do nothing";
+    let first = "insert into daypass.guesses (account, failures, last) values ($1, 0, 0) on conflict (account) do nothing";
     tx.execute(first, &[(&account, Type::BYTEA)]).await?;
     let row = tx.row(select_guesses!(" for update"), &[(&account, Type::BYTEA)]).await?;
     let before = counted(row.as_ref())?;

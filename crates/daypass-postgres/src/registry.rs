@@ -16,9 +16,8 @@ const KEYS: &str = "select id, purpose, algorithm, sealed, created_at, active_fr
 
 pub(crate) async fn clients(connection: &Connection) -> Result<Vec<Client>, Trouble> {
     let rows = connection.rows("select registration from daypass.clients order by id", &[]).await?;
-    let client = |row: &Row| {
-        serde_json::from_str(get::<&str>(row, 0)?).map_err(|_| corrupt("client registration"))
-    };
+    let client =
+        |row: &Row| serde_json::from_str(get::<&str>(row, 0)?).map_err(|_| corrupt("client registration"));
     Ok(rows.iter().map(client).collect::<Result<_, StoreError>>()?)
 }
 

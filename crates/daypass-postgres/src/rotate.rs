@@ -1,7 +1,7 @@
 //! Rotation of a batch in one transaction: lock and read, decide, write what was decided.
 //!
-//! Two round trips: the first begins, locks the sessions in the order of their ids and then reads
-//! their subjects; the second writes all new states and commits.
+//! Two round trips: the first begins, locks the sessions in the order of their ids and then their
+//! subjects, so that these do not change, and reads the clock; the second writes all new states and commits.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -16,9 +16,7 @@ use tokio_postgres::types::Type;
 
 use crate::connect::Connection;
 use crate::moment::{Moment, Timekeeper};
-use crate::rows::{
-    Id, SUBJECT_COLUMNS, attempts_to, corrupt, get, session, session_columns, subject, subject_columns,
-};
+use crate::rows::{Id, attempts_to, corrupt, get, session, session_columns, subject, subject_columns};
 use crate::trouble::Trouble;
 use crate::tx::{Durability, Tx, begin, now_millis};
 use crate::{feed, sessions};
@@ -27,9 +25,18 @@ use crate::{feed, sessions};
 pub(crate) enum Outcome {
     /// Committed; an answer for each request, in their order.
     Done(Vec<StoreResult<Rotated>>),
-    /// Nothing happened. A reuse ends all sessions of subjects that were not locked: lock these
-    /// first, before any session, as everybody does.
-    Locks(BTreeSet<SubjectId>),
+    /// Nothing happened. A reuse ends all of a subject's sessions: lock the subjects exclusively from
+    /// the start, since of two who share a lock neither can have it alone.
+    Exclusive,
+}
+
+/// How subjects are locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subjects {
+    /// So that they do not change.
+    Shared,
+    /// So that they can be changed.
+    Exclusive,
 }
 
 /// Locks the sessions `$1`.
@@ -39,54 +46,66 @@ const SESSIONS: &str = concat!(
     " from daypass.sessions s where s.id = any($1) order by s.id for update"
 );
 
-/// Reads the clock, and the subjects of the sessions `$1`. A statement of its own, since one that had
-/// waited for a session's lock would show the subject as it was before the wait.
-const SUBJECTS: &str = concat!(
-    "select ",
-    subject_columns!(),
-    ", c.now from (select ",
-    now_millis!(),
-    " as now) c left join daypass.subjects u on u.sub in (select s.subject from daypass.sessions s where s.id = any($1))"
-);
+/// Locks the subjects of the sessions `$1`. A statement of its own: one that had waited for a session
+/// would show its subject as it was before the wait.
+macro_rules! subjects {
+    ($lock:literal) => {
+        concat!(
+            "select ",
+            subject_columns!(),
+            " from daypass.subjects u where u.sub in \
+             (select s.subject from daypass.sessions s where s.id = any($1)) order by u.sub for ",
+            $lock,
+            " of u"
+        )
+    };
+}
 
-/// Locks subjects, in the order of their names.
-const LOCKS: &str = "select from daypass.subjects u where u.sub = any($1) order by u.sub for update";
+/// Reads the clock, when all is locked.
+const CLOCK: &str = concat!("select ", now_millis!());
 
-/// Rotates all that is asked for, in one transaction that locks `locks` first.
+/// Rotates all that is asked for, in one transaction.
 pub(crate) async fn rotate(
     connection: &Connection,
     time: &Timekeeper,
     requests: &[&RotateRequest],
-    locks: &BTreeSet<SubjectId>,
+    subjects: Subjects,
     longest: Duration,
 ) -> Result<Outcome, Trouble> {
     let ids: BTreeSet<Id> = requests.iter().map(|request| request.session.into()).collect();
     let ids: Vec<Id> = ids.into_iter().collect();
-    let names: Vec<&str> = locks.iter().map(SubjectId::as_str).collect();
-    let begun = begin(longest);
-    let locked = async {
-        if names.is_empty() { Ok(0) } else { connection.execute(LOCKS, &[(&names, Type::TEXT_ARRAY)]).await }
-    };
     let which: [_; 1] = [(&ids as _, Type::UUID_ARRAY)];
+    let begin = begin(longest);
+    let locking = match subjects {
+        Subjects::Shared => subjects!("key share"),
+        Subjects::Exclusive => subjects!("update"),
+    };
     // All are sent before the first is answered.
-    let (begun, locked, sessions, subjects) = tokio::join!(
+    let (begun, sessions, people, clock) = tokio::join!(
         biased;
-        connection.batch(&begun),
-        locked,
+        connection.batch(&begin),
         connection.rows(SESSIONS, &which),
-        connection.rows(SUBJECTS, &which),
+        connection.rows(locking, &which),
+        connection.row(CLOCK, &[]),
     );
     begun?;
-    locked?;
-    let (moment, rows) = gather(&sessions?, &subjects?, time)?;
+    let (sessions, people) = (sessions?, people?);
+    let clock = clock?.ok_or_else(|| corrupt("clock"))?;
+    let moment = time.moment(Timestamp::from_millis(get(&clock, 0)?));
     let tx = Tx::on(connection, time);
-    let durability = Durability::Primary;
-    let mut batch = Batch { tx: &tx, moment, rows, changed: BTreeSet::new(), locks, durability };
+    let mut batch = Batch {
+        tx: &tx,
+        moment,
+        rows: gather(&sessions, &people, &moment)?,
+        changed: BTreeSet::new(),
+        subjects,
+        durability: Durability::Primary,
+    };
     let mut answers = Vec::with_capacity(requests.len());
     for request in requests {
         match batch.answer(request).await? {
-            Ok(answer) => answers.push(answer),
-            Err(sub) => return Ok(Outcome::Locks(batch.all_reused(requests, sub))),
+            Some(answer) => answers.push(answer),
+            None => return Ok(Outcome::Exclusive),
         }
     }
     batch.write(connection).await?;
@@ -96,14 +115,10 @@ pub(crate) async fn rotate(
 type Found = HashMap<SessionId, StoreResult<(Session, Subject)>>;
 
 /// Puts sessions and subjects together. A row that cannot be read is its own session's trouble.
-fn gather(sessions: &[Row], subjects: &[Row], time: &Timekeeper) -> Result<(Moment, Found), Trouble> {
-    let clock = subjects.first().ok_or_else(|| corrupt("clock"))?;
-    let moment = time.moment(Timestamp::from_millis(get(clock, SUBJECT_COLUMNS)?));
+fn gather(sessions: &[Row], subjects: &[Row], moment: &Moment) -> Result<Found, Trouble> {
     let mut people: HashMap<&str, &Row> = HashMap::with_capacity(subjects.len());
     for row in subjects {
-        if let Some(sub) = get::<Option<&str>>(row, 0)? {
-            people.insert(sub, row);
-        }
+        people.insert(get(row, 0)?, row);
     }
     let mut found = HashMap::with_capacity(sessions.len());
     for row in sessions {
@@ -115,7 +130,7 @@ fn gather(sessions: &[Row], subjects: &[Row], time: &Timekeeper) -> Result<(Mome
         };
         found.insert(SessionId::from(get::<Id>(row, 0)?), read());
     }
-    Ok((moment, found))
+    Ok(found)
 }
 
 struct Batch<'b> {
@@ -124,30 +139,28 @@ struct Batch<'b> {
     rows: Found,
     /// The sessions whose state is to be written.
     changed: BTreeSet<Id>,
-    locks: &'b BTreeSet<SubjectId>,
+    subjects: Subjects,
     /// What the commit waits for: a standby only if something ends.
     durability: Durability,
 }
 
 impl Batch<'_> {
-    /// Decides on a request after all that came before it in the batch. An error names the subject
-    /// that has to be locked first.
-    async fn answer(
-        &mut self,
-        request: &RotateRequest,
-    ) -> Result<Result<StoreResult<Rotated>, SubjectId>, Trouble> {
+    /// Decides on a request after all that came before it in the batch; none if subjects have to be
+    /// locked exclusively for it.
+    async fn answer(&mut self, request: &RotateRequest) -> Result<Option<StoreResult<Rotated>>, Trouble> {
         let now = self.moment.now;
         let Some(row) = self.rows.get(&request.session) else {
             let decision = decide(None, &nobody()?, None, &request.presented, &Policy::DEFAULT, now);
-            return Ok(Ok(Ok(Rotated { decision, now, row: None })));
+            return Ok(Some(Ok(Rotated { decision, now, row: None })));
         };
         let (session, subject) = match row {
             Ok(row) => row.clone(),
-            Err(error) => return Ok(Ok(Err(StoreError::Corrupt(error.to_string())))),
+            Err(error) => return Ok(Some(Err(StoreError::Corrupt(error.to_string())))),
         };
         let decision = decided(request, (&session, &subject), now);
-        if matches!(decision, Decision::Reuse { ends: OnReuse::Subject }) && !self.locks.contains(&subject.id) {
-            return Ok(Err(subject.id));
+        let ends_all = matches!(decision, Decision::Reuse { ends: OnReuse::Subject });
+        if ends_all && self.subjects == Subjects::Shared {
+            return Ok(None);
         }
         let mut row = (session, subject);
         self.apply(&mut row, &decision).await?;
@@ -155,7 +168,7 @@ impl Batch<'_> {
             feed::record(self.tx, &describe(now, kind, &row.0, request)).await?;
         }
         self.rows.insert(request.session, Ok(row.clone()));
-        Ok(Ok(Ok(Rotated { decision, now, row: Some(row) })))
+        Ok(Some(Ok(Rotated { decision, now, row: Some(row) })))
     }
 
     /// Does what was decided, and brings the row in hand up to it. Plain new states wait for the end.
@@ -197,21 +210,6 @@ impl Batch<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The subjects whose sessions a reuse in this batch ends, as far as can be seen beforehand.
-    fn all_reused(&self, requests: &[&RotateRequest], first: SubjectId) -> BTreeSet<SubjectId> {
-        let mut subjects: BTreeSet<SubjectId> = self.locks.iter().cloned().collect();
-        subjects.insert(first);
-        for request in requests {
-            if let Some(Ok((session, subject))) = self.rows.get(&request.session) {
-                let decision = decided(request, (session, subject), self.moment.now);
-                if matches!(decision, Decision::Reuse { ends: OnReuse::Subject }) {
-                    subjects.insert(subject.id.clone());
-                }
-            }
-        }
-        subjects
     }
 
     /// Writes the new states by one statement, and commits.

@@ -89,7 +89,8 @@ struct Found {
 }
 
 async fn version(connection: &Connection) -> Result<Option<Found>, Trouble> {
-    let exists = "select exists (select 1 from information_schema.tables where table_schema = $1 and table_name = $1)";
+    let exists =
+        "select exists (select 1 from information_schema.tables where table_schema = $1 and table_name = $1)";
     let exists = exists.replace("table_name = $1", "table_name = 'schema'");
     let row = connection.row(&exists, &[(&"daypass", Type::TEXT)]).await?;
     if !row.map_or(Ok(false), |row| get(&row, 0))? {

@@ -22,7 +22,7 @@ use crate::{feed, people};
 /// In how many parts sessions are counted.
 const PARTS: u8 = 64;
 
-/// Opens a session, recording its subject if it is new. Locks the person, then the subject.
+/// Opens a session, recording its subject if it is new.
 pub(crate) async fn open(
     tx: &Tx<'_>,
     new: &NewSession,
@@ -49,8 +49,12 @@ pub(crate) async fn open(
         let sql = "insert into daypass.origins (session, label, user_agent, address) values ($1, $2, $3, $4)";
         let (label, agent) = (kept_if(origin.label.as_deref()), kept_if(origin.user_agent.as_deref()));
         let (id, address) = (Id::from(session.id), kept_if(origin.address.as_deref()));
-        let values: [_; 4] =
-            [(&id as _, Type::UUID), (&label as _, Type::TEXT), (&agent as _, Type::TEXT), (&address as _, Type::TEXT)];
+        let values: [_; 4] = [
+            (&id as _, Type::UUID),
+            (&label as _, Type::TEXT),
+            (&agent as _, Type::TEXT),
+            (&address as _, Type::TEXT),
+        ];
         tx.execute(sql, &values).await?;
     }
     let event = Event::new(moment.now, EventKind::SignedIn).of(&subject.id).in_session(session.id);
@@ -126,6 +130,12 @@ pub(crate) async fn find(
     Ok(row.map(|row| Ok::<_, StoreError>((session(&row)?, subject(&row, SESSION_COLUMNS)?))).transpose()?)
 }
 
+async fn lock(tx: &Tx<'_>, id: SessionId) -> Result<Option<Session>, Trouble> {
+    let sql = concat!("select ", session_columns!(), " from daypass.sessions s where s.id = $1 for update");
+    let row = tx.row(sql, &[(&Id::from(id), Type::UUID)]).await?;
+    Ok(row.as_ref().map(session).transpose()?)
+}
+
 /// Ends one session.
 pub(crate) async fn end(
     tx: &Tx<'_>,
@@ -134,14 +144,11 @@ pub(crate) async fn end(
     why: EndingReason,
     source: &Source,
 ) -> Result<EndOutcome, Trouble> {
-    let sql = concat!("select ", session_columns!(), " from daypass.sessions s where s.id = $1 for update");
-    let row = tx.row(sql, &[(&Id::from(id), Type::UUID)]).await?;
-    let found = row.as_ref().map(session).transpose()?;
+    let found = lock(tx, id).await?;
     let Some(session) = found.filter(|session| owner.is_none_or(|owner| *owner == session.subject)) else {
         return Ok(EndOutcome::NotFound);
     };
-    // Read after the session was locked, and not locked itself: a revocation that comes later comes later.
-    let subject = people::find_subject(tx, &session.subject).await?.ok_or_else(|| corrupt("subject"))?;
+    let subject = people::share_subject(tx, &session.subject).await?.ok_or_else(|| corrupt("subject"))?;
     if session.ended(&subject).is_some() {
         return Ok(EndOutcome::AlreadyEnded);
     }
@@ -161,19 +168,15 @@ pub(crate) async fn end_all(
     why: EndingReason,
     source: &Source,
 ) -> Result<(), Trouble> {
-    // Locked before its sessions, as everywhere: nobody can sign in meanwhile.
-    let subject = people::lock_subject(tx, sub).await?;
     let now = match except {
         None => {
+            people::lock_subject(tx, sub).await?;
             let moment = tx.moment().await?;
             cut_off(tx, sub, why, &moment).await?;
             moment.now
         }
         Some(kept) => {
-            let unended = match &subject {
-                Some(subject) => lock_unended(tx, subject).await?,
-                None => Vec::new(),
-            };
+            let unended = lock_unended(tx, sub).await?;
             let moment = tx.moment().await?;
             for session in unended.iter().filter(|session| session.id != kept) {
                 mark_ended(tx, session, why, &moment).await?;
@@ -184,17 +187,27 @@ pub(crate) async fn end_all(
     feed::record(tx, &ended(now, sub, why, source)).await
 }
 
-/// Locks the sessions of a subject that have not ended, in the order in which rotations do.
-async fn lock_unended(tx: &Tx<'_>, subject: &Subject) -> Result<Vec<Session>, Trouble> {
-    let sql = concat!(
+/// Locks the sessions of a subject that have not ended, and then the subject, so that nobody signs in
+/// meanwhile.
+async fn lock_unended(tx: &Tx<'_>, sub: &SubjectId) -> Result<Vec<Session>, Trouble> {
+    let name = sub.as_str();
+    let locked = concat!(
         "select ",
         session_columns!(),
-        " from daypass.sessions s where s.subject = $1 and s.id >= $2 and s.revoked_at is null order by s.id for update"
+        " from daypass.sessions s where s.subject = $1 and s.revoked_at is null order by s.id for update"
     );
-    let (sub, oldest) = (subject.id.as_str(), Id::first_at(subject.not_before()));
-    let rows = tx.rows(sql, &[(&sub, Type::TEXT), (&oldest, Type::UUID)]).await?;
-    let sessions: Result<Vec<_>, _> = rows.iter().map(session).collect();
-    Ok(sessions?.into_iter().filter(|session| session.ended(subject).is_none()).collect())
+    let rows = tx.rows(locked, &[(&name, Type::TEXT)]).await?;
+    let sessions: Vec<Session> = rows.iter().map(session).collect::<Result<_, _>>()?;
+    let Some(subject) = people::lock_subject(tx, sub).await? else { return Ok(Vec::new()) };
+    let newest = "select id from daypass.sessions where subject = $1 and revoked_at is null";
+    for row in tx.rows(newest, &[(&name, Type::TEXT)]).await? {
+        let id = SessionId::from(get::<Id>(&row, 0)?);
+        if !sessions.iter().any(|session| session.id == id) {
+            // Its lock has to be had before the subject's.
+            return Err(Trouble::Conflict("somebody signed in meanwhile".to_owned()));
+        }
+    }
+    Ok(sessions.into_iter().filter(|session| session.ended(&subject).is_none()).collect())
 }
 
 fn ended(now: Timestamp, sub: &SubjectId, why: EndingReason, source: &Source) -> Event {

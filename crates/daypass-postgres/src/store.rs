@@ -169,9 +169,10 @@ impl PostgresStore {
     ) -> StoreResult<T> {
         let core = Arc::clone(&self.core);
         let patience = core.answer.saturating_add(core.longest);
-        let task = tokio::spawn(async move {
-            transact(&core.pool, &core.time, (durability, core.longest), work).await
-        });
+        let task =
+            tokio::spawn(
+                async move { transact(&core.pool, &core.time, (durability, core.longest), work).await },
+            );
         match timeout(patience, task).await {
             Ok(Ok(done)) => done.map_err(Trouble::into_error),
             Ok(Err(_)) => Err(StoreError::OutcomeUnknown("a write panicked".to_owned())),
@@ -326,7 +327,8 @@ impl Store for PostgresStore {
     }
 
     async fn guesses(&self, account: [u8; 32]) -> StoreResult<Guesses> {
-        self.read(move |connection, _| Box::pin(async move { people::guesses(connection, &account).await })).await
+        self.read(move |connection, _| Box::pin(async move { people::guesses(connection, &account).await }))
+            .await
     }
 
     async fn record_password_use(&self, account: [u8; 32], outcome: PasswordUse) -> StoreResult<()> {
@@ -358,7 +360,8 @@ impl Store for PostgresStore {
     }
 
     async fn has_sessions_before(&self, before: Timestamp) -> StoreResult<bool> {
-        self.read(move |connection, core| Box::pin(sessions::any_before(connection, &core.time, before))).await
+        self.read(move |connection, core| Box::pin(sessions::any_before(connection, &core.time, before)))
+            .await
     }
 
     async fn feed(&self, since: Option<FeedCursor>, limit: usize) -> StoreResult<FeedPage> {

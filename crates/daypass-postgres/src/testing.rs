@@ -111,7 +111,8 @@ impl Cluster {
     /// Kills every process of the cluster at once, as a power cut would.
     pub fn kill(&self) {
         let file = fs::read_to_string(self.home().join("data/postmaster.pid")).unwrap();
-        let postmaster = file.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
+        let postmaster =
+            file.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
         let postmaster = postmaster.expect("the number of a process");
         let mut all = vec![postmaster];
         all.extend(children_of(postmaster));
@@ -128,7 +129,8 @@ impl Cluster {
     /// Sends every process of the cluster a signal that stops it where it stands, or has it go on.
     pub fn pause(&self, paused: bool) {
         let file = fs::read_to_string(self.home().join("data/postmaster.pid")).unwrap();
-        let postmaster = file.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
+        let postmaster =
+            file.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
         let postmaster = postmaster.expect("the number of a process");
         let signal = if paused { Signal::STOP } else { Signal::CONT };
         kill_process(postmaster, signal).unwrap();
@@ -201,7 +203,8 @@ impl Cluster {
         let settings = settings.replace("max_prepared_statements = 0\n", "");
         fs::write(home.join("bouncer.ini"), settings).unwrap();
         fs::write(home.join("users.txt"), format!("\"daypass\" \"{}\"\n", self.password)).unwrap();
-        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| Path::new(path).exists());
+        let program =
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| Path::new(path).exists());
         self.succeed(Command::new(program.unwrap_or("pgbouncer")).args(["-d", "bouncer.ini"]));
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             std::thread::yield_now();
