@@ -46,5 +46,5 @@ mod trouble;
 pub mod testing;
 
 pub use address::{DatabaseUrl, InvalidDatabaseUrl};
-pub use schema::{Migrated, migrate};
+pub use schema::{Migrated, migrate, remove};
 pub use store::{Observer, PostgresOptions, PostgresStore};

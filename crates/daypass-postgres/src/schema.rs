@@ -44,6 +44,15 @@ pub async fn migrate(url: &DatabaseUrl) -> StoreResult<Migrated> {
     take_steps(&connection, STEPS).await.map_err(Trouble::into_error)
 }
 
+/// Removes the schema and everything in it: for a database that was only measured on.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] where the database cannot be reached or refuses.
+pub async fn remove(url: &DatabaseUrl) -> StoreResult<()> {
+    let connection = Connector::new(url, PATIENCE)?.connect().await.map_err(Trouble::into_error)?;
+    connection.batch("drop schema daypass cascade").await.map_err(Trouble::into_error)
+}
+
 async fn take_steps(connection: &Connection, steps: &[Step]) -> Result<Migrated, Trouble> {
     let mut from = version(connection).await?.map_or(0, |schema| schema.version);
     let found = from;

@@ -50,7 +50,14 @@ impl Harness for Database {
             Some(bouncer) => cluster().url_by(bouncer, &name),
             None => cluster().url(&name),
         };
-        let options = PostgresOptions { clock: Some(clock), ..PostgresOptions::default() };
+        // Patient, since the machine may have a lot else to do.
+        let patience = std::time::Duration::from_secs(60);
+        let options = PostgresOptions {
+            clock: Some(clock),
+            answer: patience,
+            longest: patience,
+            ..PostgresOptions::default()
+        };
         Arc::new(PostgresStore::open(&url.parse().unwrap(), &options, Arc::new(())).await.unwrap())
     }
 
