@@ -24,6 +24,8 @@ mod registry;
 
 mod feed;
 
+mod calls;
+
 mod tx;
 
 mod moment;
@@ -38,6 +40,8 @@ mod address;
 
 mod schema;
 
+mod meter;
+
 mod rows;
 
 mod trouble;
@@ -46,5 +50,6 @@ mod trouble;
 pub mod testing;
 
 pub use address::{DatabaseUrl, InvalidDatabaseUrl};
+pub use meter::{Cost, Meter};
 pub use schema::{Migrated, migrate, remove};
 pub use store::{Observer, PostgresOptions, PostgresStore};

@@ -17,13 +17,13 @@ use daypass_storage::{
 use tokio::time::timeout;
 
 use crate::address::DatabaseUrl;
-use crate::connect::{Connection, Connector};
-use crate::feed::Lives;
+use crate::calls::Calls;
+use crate::connect::Connector;
 use crate::lanes::{Lane, Lanes};
 use crate::moment::Timekeeper;
 use crate::pool::Pool;
 use crate::trouble::Trouble;
-use crate::tx::{Durability, Tx, Work, transact};
+use crate::tx::Durability;
 use crate::{feed, people, registry, schema, sessions};
 
 /// How the store is run. None of these changes what it promises.
@@ -93,15 +93,7 @@ impl Observer for () {
 /// The store on PostgreSQL.
 pub struct PostgresStore {
     lanes: Lanes,
-    core: Arc<Core>,
-}
-
-struct Core {
-    pool: Pool,
-    time: Arc<Timekeeper>,
-    lives: Lives,
-    longest: Duration,
-    answer: Duration,
+    calls: Calls,
 }
 
 impl std::fmt::Debug for PostgresStore {
@@ -109,9 +101,6 @@ impl std::fmt::Debug for PostgresStore {
         f.debug_struct("PostgresStore").finish_non_exhaustive()
     }
 }
-
-/// What is asked of a connection without a transaction.
-type Asked<'c, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Trouble>> + Send + 'c>>;
 
 impl PostgresStore {
     /// Opens the store at `url`, whose schema must fit. Needs a runtime of tokio, on which its tasks
@@ -136,7 +125,7 @@ impl PostgresStore {
         first.give_back();
         let lane = Lane { connector, time: Arc::clone(&time), observer, batch: batch.max(1), longest };
         let lanes = Lanes::start(lanes, queue.max(1), &lane);
-        Ok(Self { lanes, core: Arc::new(Core { pool, time, lives: Lives::new(), longest, answer }) })
+        Ok(Self { lanes, calls: Calls::new(pool, time, longest, answer) })
     }
 
     /// Opens many sessions at once, each of a subject of its own; for filling a store before a
@@ -146,67 +135,12 @@ impl PostgresStore {
     /// As for any write; what fails leaves nothing behind.
     pub async fn open_many(&self, new: Vec<NewSession>) -> StoreResult<Vec<SessionId>> {
         let new = Arc::new(new);
-        self.write(move |tx| {
-            let new = Arc::clone(&new);
-            Box::pin(async move { sessions::open_many(tx, &new).await })
-        })
-        .await
-    }
-
-    /// Runs a transaction that waits for a standby, where there is one. It goes on if the caller
-    /// leaves: a connection is not left in the middle of one.
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl for<'t> Fn(&'t Tx<'t>) -> Work<'t, T> + Send + Sync + 'static,
-    ) -> StoreResult<T> {
-        self.write_to(Durability::Standby, work).await
-    }
-
-    async fn write_to<T: Send + 'static>(
-        &self,
-        durability: Durability,
-        work: impl for<'t> Fn(&'t Tx<'t>) -> Work<'t, T> + Send + Sync + 'static,
-    ) -> StoreResult<T> {
-        let core = Arc::clone(&self.core);
-        let patience = core.answer.saturating_add(core.longest);
-        let task =
-            tokio::spawn(
-                async move { transact(&core.pool, &core.time, (durability, core.longest), work).await },
-            );
-        match timeout(patience, task).await {
-            Ok(Ok(done)) => done.map_err(Trouble::into_error),
-            Ok(Err(_)) => Err(StoreError::OutcomeUnknown("a write panicked".to_owned())),
-            Err(_) => Err(StoreError::OutcomeUnknown("a write has not been answered in time".to_owned())),
-        }
-    }
-
-    /// Reads, on another connection if the first turns out to be lost.
-    async fn read<T: Send + 'static>(
-        &self,
-        ask: impl for<'c> Fn(&'c Connection, &'c Core) -> Asked<'c, T> + Send + Sync + 'static,
-    ) -> StoreResult<T> {
-        let core = Arc::clone(&self.core);
-        let task = tokio::spawn(async move {
-            let mut lost = false;
-            loop {
-                let lent = core.pool.borrow().await?;
-                let asked = ask(&lent.connection, &core).await;
-                if asked.as_ref().err().is_none_or(Trouble::spares_connection) {
-                    lent.give_back();
-                } else {
-                    core.pool.clear();
-                }
-                match asked {
-                    Err(Trouble::Lost(_)) if !lost => lost = true,
-                    asked => return asked,
-                }
-            }
-        });
-        match timeout(self.core.answer, task).await {
-            Ok(Ok(read)) => read.map_err(Trouble::into_error),
-            Ok(Err(_)) => Err(StoreError::Unavailable("a read panicked".to_owned())),
-            Err(_) => Err(StoreError::Unavailable("a read has not been answered in time".to_owned())),
-        }
+        self.calls
+            .write(move |tx| {
+                let new = Arc::clone(&new);
+                Box::pin(async move { sessions::open_many(tx, &new).await })
+            })
+            .await
     }
 }
 
@@ -214,7 +148,7 @@ impl PostgresStore {
 macro_rules! write {
     ($self:ident, ($($name:ident),*), |$tx:ident| $work:expr) => {{
         let shared = Arc::new(($($name,)*));
-        $self.write(move |$tx| {
+        $self.calls.write(move |$tx| {
             let shared = Arc::clone(&shared);
             Box::pin(async move {
                 let ($($name,)*) = &*shared;
@@ -229,7 +163,7 @@ macro_rules! write {
 impl Store for PostgresStore {
     async fn rotate(&self, request: RotateRequest) -> StoreResult<Rotated> {
         let answer = self.lanes.submit(request)?;
-        match timeout(self.core.answer, answer).await {
+        match timeout(self.calls.answer(), answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(StoreError::OutcomeUnknown("the lane has stopped".to_owned())),
             Err(_) => Err(StoreError::OutcomeUnknown("a rotation has not been answered in time".to_owned())),
@@ -246,16 +180,17 @@ impl Store for PostgresStore {
     }
 
     async fn session(&self, id: SessionId) -> StoreResult<Option<(Session, Subject)>> {
-        self.read(move |connection, _| Box::pin(sessions::find(connection, id))).await
+        self.calls.read(move |connection, _| Box::pin(sessions::find(connection, id))).await
     }
 
     async fn sessions_of(&self, sub: &SubjectId, limit: usize) -> StoreResult<Vec<SessionEntry>> {
         let sub = sub.clone();
-        self.read(move |connection, core| {
-            let sub = sub.clone();
-            Box::pin(async move { sessions::list(connection, &core.time, &sub, limit).await })
-        })
-        .await
+        self.calls
+            .read(move |connection, core| {
+                let sub = sub.clone();
+                Box::pin(async move { sessions::list(connection, &core.time, &sub, limit).await })
+            })
+            .await
     }
 
     async fn end_session(
@@ -284,28 +219,31 @@ impl Store for PostgresStore {
 
     async fn user(&self, name: &Username) -> StoreResult<Option<User>> {
         let name = name.clone();
-        self.read(move |connection, _| {
-            let name = name.clone();
-            Box::pin(async move { people::by_name(connection, &name).await })
-        })
-        .await
+        self.calls
+            .read(move |connection, _| {
+                let name = name.clone();
+                Box::pin(async move { people::by_name(connection, &name).await })
+            })
+            .await
     }
 
     async fn user_of(&self, sub: &SubjectId) -> StoreResult<Option<User>> {
         let sub = sub.clone();
-        self.read(move |connection, _| {
-            let sub = sub.clone();
-            Box::pin(async move { people::by_sub(connection, &sub).await })
-        })
-        .await
+        self.calls
+            .read(move |connection, _| {
+                let sub = sub.clone();
+                Box::pin(async move { people::by_sub(connection, &sub).await })
+            })
+            .await
     }
 
     async fn users(&self, after: Option<Username>, limit: usize) -> StoreResult<Vec<User>> {
-        self.read(move |connection, _| {
-            let after = after.clone();
-            Box::pin(async move { people::page(connection, after.as_ref(), limit).await })
-        })
-        .await
+        self.calls
+            .read(move |connection, _| {
+                let after = after.clone();
+                Box::pin(async move { people::page(connection, after.as_ref(), limit).await })
+            })
+            .await
     }
 
     async fn change_subject(
@@ -327,7 +265,8 @@ impl Store for PostgresStore {
     }
 
     async fn guesses(&self, account: [u8; 32]) -> StoreResult<Guesses> {
-        self.read(move |connection, _| Box::pin(async move { people::guesses(connection, &account).await }))
+        self.calls
+            .read(move |connection, _| Box::pin(async move { people::guesses(connection, &account).await }))
             .await
     }
 
@@ -336,7 +275,7 @@ impl Store for PostgresStore {
     }
 
     async fn clients(&self) -> StoreResult<Vec<Client>> {
-        self.read(|connection, _| Box::pin(registry::clients(connection))).await
+        self.calls.read(|connection, _| Box::pin(registry::clients(connection))).await
     }
 
     async fn add_client(&self, client: Client, source: Source) -> StoreResult<AddClient> {
@@ -348,7 +287,7 @@ impl Store for PostgresStore {
     }
 
     async fn keys(&self) -> StoreResult<Vec<KeyRecord>> {
-        self.read(|connection, _| Box::pin(registry::keys(connection))).await
+        self.calls.read(|connection, _| Box::pin(registry::keys(connection))).await
     }
 
     async fn add_key(&self, request: AddKey) -> StoreResult<bool> {
@@ -360,26 +299,29 @@ impl Store for PostgresStore {
     }
 
     async fn has_sessions_before(&self, before: Timestamp) -> StoreResult<bool> {
-        self.read(move |connection, core| Box::pin(sessions::any_before(connection, &core.time, before)))
+        self.calls
+            .read(move |connection, core| Box::pin(sessions::any_before(connection, &core.time, before)))
             .await
     }
 
     async fn feed(&self, since: Option<FeedCursor>, limit: usize) -> StoreResult<FeedPage> {
         let unplaced = self
+            .calls
             .read(|connection, core| {
                 Box::pin(async { Ok(feed::head(connection, &core.lives).await?.unplaced) })
             })
             .await?;
         if unplaced {
-            self.write_to(Durability::Standby, |tx| Box::pin(feed::place(tx))).await?;
+            self.calls.write_to(Durability::Standby, |tx| Box::pin(feed::place(tx))).await?;
         }
-        self.read(move |connection, core| {
-            Box::pin(async move {
-                let head = feed::head(connection, &core.lives).await?;
-                feed::page(connection, &head, since, limit).await
+        self.calls
+            .read(move |connection, core| {
+                Box::pin(async move {
+                    let head = feed::head(connection, &core.lives).await?;
+                    feed::page(connection, &head, since, limit).await
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn record(&self, event: Event) -> StoreResult<()> {
@@ -390,27 +332,27 @@ impl Store for PostgresStore {
     }
 
     async fn events(&self, after: u64, limit: usize) -> StoreResult<Vec<(u64, Event)>> {
-        self.read(move |connection, _| Box::pin(feed::events(connection, after, limit))).await
+        self.calls.read(move |connection, _| Box::pin(feed::events(connection, after, limit))).await
     }
 
     async fn versions(&self) -> StoreResult<Versions> {
-        self.read(|connection, _| Box::pin(registry::versions(connection))).await
+        self.calls.read(|connection, _| Box::pin(registry::versions(connection))).await
     }
 
     async fn session_count(&self) -> StoreResult<u64> {
-        self.read(|connection, _| Box::pin(sessions::total(connection))).await
+        self.calls.read(|connection, _| Box::pin(sessions::total(connection))).await
     }
 
     async fn prune(&self, events: Duration, limit: usize) -> StoreResult<Pruned> {
-        self.write(move |tx| Box::pin(feed::prune(tx, events, limit))).await
+        self.calls.write(move |tx| Box::pin(feed::prune(tx, events, limit))).await
     }
 
     async fn check(&self) -> StoreResult<()> {
         // A lost standby keeps people from signing in, not from renewing: the node is of use without.
-        self.write_to(Durability::Primary, |tx| Box::pin(registry::changed(tx, "checked"))).await
+        self.calls.write_to(Durability::Primary, |tx| Box::pin(registry::changed(tx, "checked"))).await
     }
 
     fn queue_depth(&self) -> usize {
-        self.lanes.depth().saturating_add(self.core.pool.waiting())
+        self.lanes.depth().saturating_add(self.calls.waiting())
     }
 }

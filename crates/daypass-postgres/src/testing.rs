@@ -108,14 +108,13 @@ impl Cluster {
         self.run("pg_ctl", &["-D", "data", "-w", "-m", "fast", "stop"]);
     }
 
-    /// Kills every process of the cluster at once, as a power cut would.
+    /// Kills every process of the cluster at once.
     pub fn kill(&self) {
-        let file = fs::read_to_string(self.home().join("data/postmaster.pid")).unwrap();
-        let postmaster =
-            file.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
-        let postmaster = postmaster.expect("the number of a process");
-        let mut all = vec![postmaster];
-        all.extend(children_of(postmaster));
+        let postmaster = self.postmaster();
+        // First it must not start any more.
+        kill_process(postmaster, Signal::STOP).unwrap();
+        let mut all = children_of(postmaster);
+        all.push(postmaster);
         for pid in &all {
             let _gone = kill_process(*pid, Signal::KILL);
         }
@@ -124,19 +123,24 @@ impl Cluster {
                 std::thread::yield_now();
             }
         }
+        // A dead process that nobody has asked about would be taken for a running one.
+        fs::remove_file(self.home().join("data/postmaster.pid")).unwrap();
     }
 
-    /// Sends every process of the cluster a signal that stops it where it stands, or has it go on.
+    /// Stops every process of the cluster where it stands, or has them go on.
     pub fn pause(&self, paused: bool) {
-        let file = fs::read_to_string(self.home().join("data/postmaster.pid")).unwrap();
-        let postmaster =
-            file.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
-        let postmaster = postmaster.expect("the number of a process");
+        let postmaster = self.postmaster();
         let signal = if paused { Signal::STOP } else { Signal::CONT };
         kill_process(postmaster, signal).unwrap();
         for child in children_of(postmaster) {
             let _gone = kill_process(child, signal);
         }
+    }
+
+    fn postmaster(&self) -> Pid {
+        let file = fs::read_to_string(self.home().join("data/postmaster.pid")).unwrap();
+        let number = file.lines().next().and_then(|line| line.trim().parse().ok());
+        number.and_then(Pid::from_raw).expect("the number of a process")
     }
 
     /// The URL of a database.
