@@ -128,24 +128,27 @@ impl PostgresStore {
         Ok(Self { lanes, calls: Calls::new(pool, time, longest, answer) })
     }
 
-    /// Opens many sessions at once, each of a subject of its own; for filling a store before a
-    /// measurement. The answers keep the order of `new`.
+    /// Opens many sessions at once, each of a subject of its own, in transactions of a thousand; for
+    /// filling a store before a measurement. The answers keep the order of `new`.
     ///
     /// # Errors
-    /// As for any write; what fails leaves nothing behind.
+    /// As for any write; of a thousand that fails nothing is left behind.
     pub async fn open_many(&self, new: Vec<NewSession>) -> StoreResult<Vec<SessionId>> {
-        let new = Arc::new(new);
-        self.calls
-            .write(move |tx| {
-                let new = Arc::clone(&new);
-                Box::pin(async move { sessions::open_many(tx, &new).await })
-            })
-            .await
+        let mut ids = Vec::with_capacity(new.len());
+        for some in new.chunks(1000) {
+            let some = Arc::new(some.to_vec());
+            let work = self.calls.write(move |tx| {
+                let some = Arc::clone(&some);
+                Box::pin(async move { sessions::open_many(tx, &some).await })
+            });
+            ids.extend(work.await?);
+        }
+        Ok(ids)
     }
 }
 
 /// A transaction's work on values that are shared between its tries.
-macro_rules! write {
+macro_rules! in_transaction {
     ($self:ident, ($($name:ident),*), |$tx:ident| $work:expr) => {{
         let shared = Arc::new(($($name,)*));
         $self.calls.write(move |$tx| {
@@ -176,7 +179,7 @@ impl Store for PostgresStore {
         origin: Origin,
         proven: Option<PasswordHash>,
     ) -> StoreResult<Opened> {
-        write!(self, (new, origin, proven), |tx| sessions::open(tx, new, origin, proven.as_ref()))
+        in_transaction!(self, (new, origin, proven), |tx| sessions::open(tx, new, origin, proven.as_ref()))
     }
 
     async fn session(&self, id: SessionId) -> StoreResult<Option<(Session, Subject)>> {
@@ -200,7 +203,7 @@ impl Store for PostgresStore {
         why: EndingReason,
         source: Source,
     ) -> StoreResult<EndOutcome> {
-        write!(self, (owner, source), |tx| sessions::end(tx, id, owner.as_ref(), why, source))
+        in_transaction!(self, (owner, source), |tx| sessions::end(tx, id, owner.as_ref(), why, source))
     }
 
     async fn end_sessions_of(
@@ -210,11 +213,11 @@ impl Store for PostgresStore {
         why: EndingReason,
         source: Source,
     ) -> StoreResult<()> {
-        write!(self, (sub, source), |tx| sessions::end_all(tx, sub, except, why, source))
+        in_transaction!(self, (sub, source), |tx| sessions::end_all(tx, sub, except, why, source))
     }
 
     async fn add_user(&self, user: User, source: Source) -> StoreResult<AddUser> {
-        write!(self, (user, source), |tx| people::add(tx, user, source))
+        in_transaction!(self, (user, source), |tx| people::add(tx, user, source))
     }
 
     async fn user(&self, name: &Username) -> StoreResult<Option<User>> {
@@ -252,7 +255,7 @@ impl Store for PostgresStore {
         change: SubjectChange,
         source: Source,
     ) -> StoreResult<bool> {
-        write!(self, (sub, change, source), |tx| people::change(tx, sub, change, source))
+        in_transaction!(self, (sub, change, source), |tx| people::change(tx, sub, change, source))
     }
 
     async fn set_password(
@@ -261,7 +264,7 @@ impl Store for PostgresStore {
         change: PasswordChange,
         source: Source,
     ) -> StoreResult<bool> {
-        write!(self, (sub, change, source), |tx| people::set_password(tx, sub, change, source))
+        in_transaction!(self, (sub, change, source), |tx| people::set_password(tx, sub, change, source))
     }
 
     async fn guesses(&self, account: [u8; 32]) -> StoreResult<Guesses> {
@@ -271,7 +274,7 @@ impl Store for PostgresStore {
     }
 
     async fn record_password_use(&self, account: [u8; 32], outcome: PasswordUse) -> StoreResult<()> {
-        write!(self, (account), |tx| people::record_password_use(tx, account, outcome))
+        in_transaction!(self, (account), |tx| people::record_password_use(tx, account, outcome))
     }
 
     async fn clients(&self) -> StoreResult<Vec<Client>> {
@@ -279,11 +282,11 @@ impl Store for PostgresStore {
     }
 
     async fn add_client(&self, client: Client, source: Source) -> StoreResult<AddClient> {
-        write!(self, (client, source), |tx| registry::add_client(tx, client, source))
+        in_transaction!(self, (client, source), |tx| registry::add_client(tx, client, source))
     }
 
     async fn remove_client(&self, id: ClientId, source: Source) -> StoreResult<bool> {
-        write!(self, (id, source), |tx| registry::remove_client(tx, id, source))
+        in_transaction!(self, (id, source), |tx| registry::remove_client(tx, id, source))
     }
 
     async fn keys(&self) -> StoreResult<Vec<KeyRecord>> {
@@ -291,11 +294,11 @@ impl Store for PostgresStore {
     }
 
     async fn add_key(&self, request: AddKey) -> StoreResult<bool> {
-        write!(self, (request), |tx| registry::add_key(tx, request))
+        in_transaction!(self, (request), |tx| registry::add_key(tx, request))
     }
 
     async fn drop_key(&self, request: DropKey) -> StoreResult<bool> {
-        write!(self, (request), |tx| registry::drop_key(tx, request))
+        in_transaction!(self, (request), |tx| registry::drop_key(tx, request))
     }
 
     async fn has_sessions_before(&self, before: Timestamp) -> StoreResult<bool> {
@@ -325,7 +328,7 @@ impl Store for PostgresStore {
     }
 
     async fn record(&self, event: Event) -> StoreResult<()> {
-        write!(self, (event), |tx| async {
+        in_transaction!(self, (event), |tx| async {
             let at = tx.moment().await?.now;
             feed::record(tx, &Event { at, ..event.clone() }).await
         })
