@@ -25,6 +25,23 @@ need_python() {
   python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 }
 
+# PostgreSQL and PgBouncer as programs alone: tests start private clusters of their own, and no cluster of the
+# system's is made or started.
+need_postgresql() {
+  { compgen -G '/usr/lib/postgresql/*/bin/initdb' || has initdb; } >/dev/null || packages+=(postgresql)
+  { has pgbouncer || [[ -x /usr/sbin/pgbouncer ]]; } || packages+=(pgbouncer)
+}
+
+# Debian makes and starts a cluster with the package, unless it is told before.
+no_system_cluster() {
+  local conf=/etc/postgresql-common/createcluster.conf
+  [[ " ${packages[*]} " == *" postgresql "* ]] || return 0
+  if ! grep -qs '^ *create_main_cluster' "$conf"; then
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common
+    printf 'create_main_cluster = false\n' >>"$conf"
+  fi
+}
+
 need_wrk() { has wrk || packages+=(wrk); }
 
 need_component() { # rustfmt and clippy come with most toolchains
@@ -48,15 +65,16 @@ install_packages() {
   fi
   say "installing ${packages[*]}"
   apt-get update -qq
+  no_system_cluster
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 }
 
 case ${1:-all} in
   demo | crash | soak | model | chaos) steps=(need_rust need_compiler) ;;
   lint) steps=(need_rust need_compiler lint_tools) ;;
-  test) steps=(need_rust need_compiler need_python lint_tools) ;;
-  bench) steps=(need_rust need_compiler need_wrk) ;;
-  all) steps=(need_rust need_compiler need_python need_wrk lint_tools) ;;
+  test) steps=(need_rust need_compiler need_python need_postgresql lint_tools) ;;
+  bench) steps=(need_rust need_compiler need_wrk need_postgresql) ;;
+  all) steps=(need_rust need_compiler need_python need_wrk need_postgresql lint_tools) ;;
   *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, model, chaos, all" ;;
 esac
 
