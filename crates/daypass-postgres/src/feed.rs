@@ -91,16 +91,13 @@ pub(crate) async fn head(connection: &Connection, lives: &Lives) -> Result<Head,
     } else {
         None
     };
-    let (row, life) = match row {
-        Some(row) => {
-            let cluster = get::<i64>(&row, 3)?.cast_unsigned();
-            let timeline = u32::from_str_radix(get(&row, 4)?, 16).map_err(|_| corrupt("timeline"))?;
-            (row, u128::from(cluster) << 64 | u128::from(timeline))
-        }
-        None => {
-            let row = connection.row(&format!("{HEAD} from daypass.feed_head"), &[]).await?;
-            (row.ok_or_else(|| corrupt("head of the feed"))?, 0)
-        }
+    let (row, life) = if let Some(row) = row {
+        let cluster = get::<i64>(&row, 3)?.cast_unsigned();
+        let timeline = u32::from_str_radix(get(&row, 4)?, 16).map_err(|_| corrupt("timeline"))?;
+        (row, u128::from(cluster) << 64 | u128::from(timeline))
+    } else {
+        let row = connection.row(&format!("{HEAD} from daypass.feed_head"), &[]).await?;
+        (row.ok_or_else(|| corrupt("head of the feed"))?, 0)
     };
     let Id(drawn) = get(&row, 0)?;
     let epoch = (u128::from_be_bytes(drawn) ^ life).to_be_bytes();

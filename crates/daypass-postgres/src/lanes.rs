@@ -123,12 +123,12 @@ impl Lane {
         let mut tries = 0;
         loop {
             tries += 1;
-            let connection = match held.take().filter(|connection| !connection.is_lost()) {
-                Some(connection) => connection,
-                None => {
-                    fresh = true;
-                    self.connector.connect().await?
-                }
+            let usable = held.take().filter(|connection| !connection.is_lost());
+            let connection = if let Some(connection) = usable {
+                connection
+            } else {
+                fresh = true;
+                self.connector.connect().await?
             };
             let outcome = rotate(&connection, &self.time, requests, subjects, self.longest).await;
             let spared = match &outcome {

@@ -58,7 +58,7 @@ impl Timekeeper {
     pub(crate) fn moment(&self, shown: Timestamp) -> Moment {
         let mut line = self.line.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Read with the lock held, or a transaction that came later could be given an earlier time.
-        let shown = self.instead.as_ref().map_or(shown, |clock| clock.now());
+        let shown = self.instead.as_ref().map_or(shown, Clock::now);
         let now = steady(shown, line.last);
         if now < line.last {
             tracing::warn!(millis = line.last.millis_since(now), "the database's clock went back");

@@ -81,14 +81,14 @@ pub(crate) async fn rotate(
         Subjects::Exclusive => subjects!("update"),
     };
     // All are sent before the first is answered.
-    let (begun, sessions, people, clock) = tokio::join!(
+    let (opened, sessions, people, clock) = tokio::join!(
         biased;
         connection.batch(&begin),
         connection.rows(SESSIONS, &which),
         connection.rows(locking, &which),
         connection.row(CLOCK, &[]),
     );
-    begun?;
+    opened?;
     let (sessions, people) = (sessions?, people?);
     let clock = clock?.ok_or_else(|| corrupt("clock"))?;
     let moment = time.moment(Timestamp::from_millis(get(&clock, 0)?));

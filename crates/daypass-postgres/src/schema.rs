@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use daypass_storage::{StoreError, StoreResult};
-use tokio_postgres::types::Type;
 
 use crate::address::DatabaseUrl;
 use crate::connect::{Connection, Connector};
@@ -56,16 +55,12 @@ pub async fn remove(url: &DatabaseUrl) -> StoreResult<()> {
 async fn take_steps(connection: &Connection, steps: &[Step]) -> Result<Migrated, Trouble> {
     let mut from = version(connection).await?.map_or(0, |schema| schema.version);
     let found = from;
-    if from == 0 {
-        if let Some(first) = steps.first() {
-            // Of two that make the schema at once, the second fails on a name that is taken, and goes on.
-            let made = one_step(connection, "create schema daypass", first, 1).await;
-            if let Err(trouble) = made {
-                from = version(connection).await?.ok_or(trouble)?.version;
-            } else {
-                from = 1;
-            }
-        }
+    if let (0, Some(first)) = (from, steps.first()) {
+        // Of two that make the schema at once, the second fails on a name that is taken, and goes on.
+        from = match one_step(connection, "create schema daypass", first, 1).await {
+            Ok(()) => 1,
+            Err(trouble) => version(connection).await?.ok_or(trouble)?.version,
+        };
     }
     if from > steps.len() {
         return Err(newer(from).into());
@@ -98,10 +93,9 @@ struct Found {
 }
 
 async fn version(connection: &Connection) -> Result<Option<Found>, Trouble> {
-    let exists =
-        "select exists (select 1 from information_schema.tables where table_schema = $1 and table_name = $1)";
-    let exists = exists.replace("table_name = $1", "table_name = 'schema'");
-    let row = connection.row(&exists, &[(&"daypass", Type::TEXT)]).await?;
+    let exists = "select exists (select 1 from information_schema.tables \
+                  where table_schema = 'daypass' and table_name = 'schema')";
+    let row = connection.row(exists, &[]).await?;
     if !row.map_or(Ok(false), |row| get(&row, 0))? {
         return Ok(None);
     }

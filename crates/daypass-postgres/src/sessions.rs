@@ -69,8 +69,10 @@ async fn draw(tx: &Tx<'_>) -> Result<[u8; 10], Trouble> {
     let row = tx.row("select gen_random_uuid()", &[]).await?;
     let Id(bytes) = row.map_or(Ok(Id([0; 16])), |row| get(&row, 0))?;
     // Not the bytes that hold version and variant.
-    let [a, b, c, d, e, f, _, g, _, h, i, j, ..] = bytes;
-    Ok([a, b, c, d, e, f, g, h, i, j])
+    let drawn = bytes.iter().enumerate().filter(|(at, _)| *at != 6 && *at != 8).map(|(_, byte)| *byte);
+    let mut random = [0; 10];
+    random.iter_mut().zip(drawn).for_each(|(to, from)| *to = from);
+    Ok(random)
 }
 
 fn part_of(id: SessionId) -> i16 {

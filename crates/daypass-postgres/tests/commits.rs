@@ -20,7 +20,9 @@ async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_a
         cluster.sql(&database, &set).await;
         cluster.sql(&database, "select pg_reload_conf()").await;
         let client = cluster.client(&database).await;
-        while client.query_one("show synchronous_standby_names", &[]).await.unwrap().get::<_, &str>(0) != names {}
+        while client.query_one("show synchronous_standby_names", &[]).await.unwrap().get::<_, &str>(0)
+            != names
+        {}
     };
     standby("nobody").await;
     store.rotate(request(session, 0, &[(0, attempt(0))])).await.unwrap();
@@ -48,7 +50,8 @@ async fn a_rotation_touches_no_index() {
     // The counters are sent when a connection ends, if not before.
     drop(store);
     let client = cluster.client(&database).await;
-    let sql = "select n_tup_upd, n_tup_hot_upd from pg_stat_all_tables where relid = 'daypass.sessions'::regclass";
+    let sql =
+        "select n_tup_upd, n_tup_hot_upd from pg_stat_all_tables where relid = 'daypass.sessions'::regclass";
     let (updates, hot) = loop {
         let row = client.query_one(sql, &[]).await.unwrap();
         let counted: (i64, i64) = (row.get(0), row.get(1));
