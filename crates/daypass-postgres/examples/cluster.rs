@@ -1,6 +1,6 @@
 //! A private cluster of PostgreSQL for a script: `cluster FOLDER [SETTINGS]` starts one in a folder under
 //! `FOLDER`, makes an empty database, prints its URL, and ends the cluster when its standard input closes.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a tool of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a tool of tests")]
 
 use std::io::Read as _;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! The contract suite on PostgreSQL, directly and through PgBouncer in transaction mode.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};

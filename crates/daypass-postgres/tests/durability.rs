@@ -1,5 +1,5 @@
 //! What was acknowledged is there after every process of PostgreSQL was killed at once.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod stage;
 

@@ -1,6 +1,6 @@
 //! The feed where transactions commit in another order than they began, and where the database goes
 //! on in another life.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod stage;
 

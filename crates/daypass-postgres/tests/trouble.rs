@@ -1,6 +1,6 @@
 //! A database that is gone, full, slow or of another release: what the store answers, and that it
 //! recovers by itself.
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod stage;
 
