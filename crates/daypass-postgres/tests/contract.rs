@@ -51,7 +51,7 @@ impl Harness for Database {
             None => cluster().url(&name),
         };
         // Patient, since the machine may have a lot else to do.
-        let patience = std::time::Duration::from_secs(60);
+        let patience = std::time::Duration::from_mins(1);
         let options = PostgresOptions {
             clock: Some(clock),
             answer: patience,

@@ -10,12 +10,12 @@ use daypass_storage::{FeedPage, Source};
 
 use stage::{cluster_folder, open};
 
-fn subjects(page: &FeedPage) -> Vec<&str> {
-    let name = |ending| match ending {
-        &Ending::Subject { ref sub, .. } => sub.as_str(),
-        Ending::Session(_) => "a session",
+fn subjects(page: &FeedPage) -> Vec<String> {
+    let name = |entry: &daypass_core::FeedEntry| match &entry.ending {
+        Ending::Subject { sub, .. } => sub.as_str().to_owned(),
+        Ending::Session(_) => "a session".to_owned(),
     };
-    page.entries.iter().map(|entry| name(&entry.ending)).collect()
+    page.entries.iter().map(name).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
