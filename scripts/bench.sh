@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Measures the service against the budgets in docs/performance.md.
 #
-#   scripts/bench.sh [ratio|growth|memory|storm|start|verify|all]
+#   scripts/bench.sh [ratio|postgres|growth|memory|storm|start|verify|all]
 #
 #   ratio   refresh rate as a share of the floor's, a bare program, interleaved
+#   postgres  the same on PostgreSQL, on a private cluster on the same cores, and what a refresh costs the database
 #   growth  refresh rate with few and with many sessions, interleaved
 #   memory  resident memory under load
 #   storm   refresh latency while people sign in as fast as they can
@@ -176,7 +177,7 @@ keep() {
       "$(nproc)" "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1 | tr -cd '[:alnum:] @().-')" "$(uname -r)" \
       "$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo)" \
       "$rounds" "$seconds" "$connections" "$sessions" "$sample" "$algorithm"
-    for part in ratio growth memory storm start verify; do
+    for part in ratio postgres growth memory storm start verify; do
       [[ -f $bench/part-$part.json ]] || continue
       printf ',"%s":%s' "$part" "$(<"$bench/part-$part.json")"
     done
@@ -216,6 +217,82 @@ ratio() {
   note "p99 of the service as a share of the floor's: $(quotient "$service_p99" "$floor_p99")"
   keep ratio "{\"ratio\":$share,\"ratios\":$(list "${ratios[@]}"),\"floor_per_s\":$(list "${floors[@]}"),\"service_per_s\":$(list "${services[@]}"),\
 \"floor_p50_ms\":$(list "${floor_p50s[@]}"),\"service_p50_ms\":$(list "${service_p50s[@]}"),\"floor_p99_ms\":$(list "${floor_p99s[@]}"),\"service_p99_ms\":$(list "${service_p99s[@]}"),\"rss_kib\":$rss}"
+}
+
+# --- PostgreSQL ------------------------------------------------------------------------------------
+
+# start_cluster: a private cluster with fsync on, that ends with this script; sets `DAYPASS_DATABASE` to its URL.
+start_cluster() {
+  local settings="shared_preload_libraries = 'pg_stat_statements'
+shared_buffers = 512MB
+max_wal_size = 4GB
+checkpoint_timeout = 15min" url=$bench/cluster.url deadline=$((SECONDS + 60))
+  title "building and starting a cluster"
+  cargo build --locked --release -p daypass-postgres --features testing --example cluster
+  rm -f "$bench/cluster.fifo" "$url"
+  mkfifo "$bench/cluster.fifo"
+  "$root/target/release/examples/cluster" "$bench" "$settings" <"$bench/cluster.fifo" >"$url" &
+  children+=("$!")
+  exec 9>"$bench/cluster.fifo"
+  until [[ -s $url ]]; do
+    ((SECONDS < deadline)) || die "the cluster was not ready within a minute"
+    sleep 0.1
+  done
+  DAYPASS_DATABASE=$(<"$url")
+  export DAYPASS_DATABASE
+  [[ $(sql "show fsync") == on ]] || die "fsync is off: the figures are worth nothing"
+}
+
+sql() { psql "$DAYPASS_DATABASE" -XqAt -c "$1"; }
+
+# counters: bytes of the log, page images in it, committed transactions, statements, updates, HOT ones.
+counters() {
+  sql "select pg_current_wal_insert_lsn() - '0/0', wal_fpi, (select xact_commit from pg_stat_database where datname = current_database()),
+    (select sum(calls) from pg_stat_statements), n_tup_upd, n_tup_hot_upd from pg_stat_wal, pg_stat_all_tables
+    where relid = 'daypass.sessions'::regclass" | tr '|' ' '
+}
+
+postgres() {
+  command -v psql >/dev/null || die "PostgreSQL is missing: scripts/setup.sh bench installs it"
+  [[ -f $floor_src/Cargo.toml ]] || { say "postgres: skipped, since there is no floor at $floor_src"; return 0; }
+  [[ -x ${floor:-} ]] || build_floor
+  start_cluster
+  local home=$bench/postgres draw=$sample
+  ((draw <= sessions)) || draw=$sessions
+  rm -rf "$home"
+  mkdir -p "$home"
+  (cd "$home" && "$binary" migrate && "$binary" keys new-master --data "$home/data" &&
+    "$binary" bench prepare --data "$home/data" --sessions "$sessions" --sample "$draw" --tokens "$home/tokens.txt") || die "filling failed"
+  sql "create extension pg_stat_statements"
+  sql "vacuum analyze"
+  title "postgres: $algorithm, $connections connections, $sessions sessions, $sample rotating, $rounds rounds of $seconds s"
+  printf '%-7s %12s %14s %8s %8s %7s %10s %8s %11s %11s %6s\n' round 'floor /s' 'service /s' p50 p99 ratio 'WAL B each' images statements transact. HOT
+  local round ratios=() services=() floors=() p99s=() wal=() said=() before after
+  for ((round = 1; round <= rounds; round++)); do
+    run_floor
+    floors+=("$rate")
+    # The tokens are those of the beginning again.
+    sql "update daypass.sessions set generation = 0, attempts = null, grace_run = 0, grace_used = false where generation > 0"
+    sql "vacuum daypass.sessions"
+    sql "checkpoint"
+    port=$(free_port)
+    start_service "$binary" "$home/data" "$port" "$bench/service.log"
+    read -ra before <<<"$(counters)"
+    load service "http://127.0.0.1:$port/oauth2/token" "$home/tokens.txt" '&client_id=daypass'
+    check_count
+    stop_child "$service"
+    read -ra after <<<"$(counters)"
+    services+=("$rate") p99s+=("$p99") ratios+=("$(quotient "$rate" "${floors[-1]}")")
+    wal+=("$(quotient "$((after[0] - before[0]))" "$requests")") said+=("$(quotient "$((after[3] - before[3]))" "$requests")")
+    printf '%-7s %12s %14s %8s %8s %7s %10s %8s %11s %11s %6s\n' "$round" "${floors[-1]}" "$rate" "$p50" "$p99" "${ratios[-1]}" "${wal[-1]}" \
+      "$(quotient "$((after[1] - before[1]))" "$requests")" "${said[-1]}" "$(quotient "$((after[2] - before[2]))" "$requests")" \
+      "$(quotient "$((after[5] - before[5]))" "$((after[4] - before[4]))")"
+  done
+  unset DAYPASS_DATABASE
+  exec 9>&- # the cluster ends
+  verdict 'share of the floor, PostgreSQL' "$(median "${ratios[@]}")" '>=' 0.4 ''
+  keep postgres "{\"ratios\":$(list "${ratios[@]}"),\"floor_per_s\":$(list "${floors[@]}"),\"service_per_s\":$(list "${services[@]}"),\"p99_ms\":$(list "${p99s[@]}"),\
+\"wal_bytes\":$(list "${wal[@]}"),\"statements\":$(list "${said[@]}")}"
 }
 
 growth() {
@@ -328,9 +405,9 @@ verify() {
 
 part=${1:-all}
 case $part in
-  ratio | growth | memory | storm | start | verify) parts=("$part") ;;
-  all) parts=(ratio growth memory storm start verify) ;;
-  *) die "unknown part $part; there are ratio, growth, memory, storm, start, verify, all" ;;
+  ratio | postgres | growth | memory | storm | start | verify) parts=("$part") ;;
+  all) parts=(ratio postgres growth memory storm start verify) ;;
+  *) die "unknown part $part; there are ratio, postgres, growth, memory, storm, start, verify, all" ;;
 esac
 [[ $part == verify ]] || command -v wrk >/dev/null || die "wrk is missing: scripts/setup.sh bench installs it"
 mkdir -p "$bench"

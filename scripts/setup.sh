@@ -39,6 +39,23 @@ need_chromium() {
   has openssl || packages+=(openssl)
 }
 
+# PostgreSQL and PgBouncer as programs alone: tests start private clusters of their own, and no cluster of the
+# system's is made or started.
+need_postgresql() {
+  { compgen -G '/usr/lib/postgresql/*/bin/initdb' || has initdb; } >/dev/null || packages+=(postgresql)
+  { has pgbouncer || [[ -x /usr/sbin/pgbouncer ]]; } || packages+=(pgbouncer)
+}
+
+# Debian makes and starts a cluster with the package, unless it is told before.
+no_system_cluster() {
+  local conf=/etc/postgresql-common/createcluster.conf
+  [[ " ${packages[*]} " == *" postgresql "* ]] || return 0
+  if ! grep -qs '^ *create_main_cluster' "$conf"; then
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common
+    printf 'create_main_cluster = false\n' >>"$conf"
+  fi
+}
+
 need_wrk() { has wrk || packages+=(wrk); }
 
 need_component() { # rustfmt and clippy come with most toolchains
@@ -62,6 +79,7 @@ install_packages() {
   fi
   say "installing ${packages[*]}"
   apt-get update -qq
+  no_system_cluster
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 }
 
@@ -69,9 +87,9 @@ case ${1:-all} in
   demo | crash | soak | model) steps=(need_rust need_compiler) ;;
   chaos) steps=(need_rust need_compiler need_node need_chromium) ;;
   lint) steps=(need_rust need_compiler need_node lint_tools) ;;
-  test) steps=(need_rust need_compiler need_python need_node need_chromium lint_tools) ;;
-  bench) steps=(need_rust need_compiler need_wrk) ;;
-  all) steps=(need_rust need_compiler need_python need_node need_chromium need_wrk lint_tools) ;;
+  test) steps=(need_rust need_compiler need_python need_node need_chromium need_postgresql lint_tools) ;;
+  bench) steps=(need_rust need_compiler need_wrk need_postgresql) ;;
+  all) steps=(need_rust need_compiler need_python need_node need_chromium need_wrk need_postgresql lint_tools) ;;
   *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, model, chaos, all" ;;
 esac
 

@@ -14,7 +14,7 @@ use crate::hosted::Failure;
 use crate::keys::KeysCommand;
 use crate::session::SessionCommand;
 use crate::user::UserCommand;
-use crate::{client, keys, serve, session, system, terminal, user};
+use crate::{client, keys, migrate, serve, session, system, terminal, user};
 
 /// Keep people signed in with tokens that expire
 ///
@@ -38,12 +38,18 @@ pub(crate) struct Place {
     /// Folder of the database and the master key
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
+    /// PostgreSQL database in the place of the folder's, postgres://…; better set in the
+    /// environment or the configuration file, where no other user sees it
+    #[arg(long, value_name = "URL", global = true)]
+    database: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the token service
     Serve(ServeArgs),
+    /// Make the schema of a database, or bring it up to this release
+    Migrate,
     /// Add, list and change people
     #[command(subcommand)]
     User(UserCommand),
@@ -94,7 +100,8 @@ impl Place {
     }
 
     fn load_with(&self, listen: Option<String>, issuer: Option<String>) -> Result<Config, Failure> {
-        let overrides = Overrides { listen, data: self.data.clone(), issuer };
+        let overrides =
+            Overrides { listen, data: self.data.clone(), database: self.database.clone(), issuer };
         Ok(config::load(self.config.clone(), overrides)?)
     }
 }
@@ -117,6 +124,7 @@ async fn dispatch(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(args) => {
             serve::run(place.load_with(args.listen, args.issuer)?).await?;
         }
+        Command::Migrate => migrate::run(&place.load()?, out).await?,
         Command::User(command) => user::run(command, &place.load()?, out).await?,
         Command::Session(command) => session::run(command, &place.load()?, out).await?,
         Command::Client(command) => client::run(command, &place.load()?, out).await?,
@@ -124,12 +132,25 @@ async fn dispatch(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
         Command::CheckConfig(args) => terminal::show_config(&place.load()?, args.json, out)?,
         Command::Demo(args) => {
             let leave = std::pin::pin!(system::asked_to_leave());
-            return Ok(demo::run(&args, &OwnGround { config: None }, leave, out, demo::colours()).await?);
+            return Ok(demo::run(
+                &args,
+                &OwnGround { config: None, database: None },
+                leave,
+                out,
+                demo::colours(),
+            )
+            .await?);
         }
         Command::DemoApi => demo::api::run(out).await?,
         Command::Bench(bench) => {
             let leave = std::pin::pin!(system::asked_to_leave());
-            return Ok(bench::run(&bench, &OwnGround { config: place.config }, leave, out).await?);
+            return Ok(bench::run(
+                &bench,
+                &OwnGround { config: place.config, database: place.database },
+                leave,
+                out,
+            )
+            .await?);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -106,7 +106,7 @@ pub(crate) async fn run(
     config: &Config,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let store = open::plain_store(config)?;
+    let store = open::plain_store(config).await?;
     match command {
         ClientCommand::Add(args) => {
             let json = args.json;

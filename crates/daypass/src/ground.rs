@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use daypass_postgres::Meter;
 use daypass_service::core::client::Ttl;
 use daypass_service::core::{
     Claims, Client, ClientId, ClientKind, Clock as _, Generation, Grant, NewSession, Scope, SessionId,
@@ -12,11 +13,11 @@ use daypass_service::core::{
 };
 use daypass_service::storage::{Source, Store, User, Username};
 use daypass_service::{Entropy as _, FEED_SCOPE, Metrics, NewClient, Secret, hash_password};
-use daypass_sqlite::SqliteStore;
 use tempfile::TempDir;
 
+use crate::backend::Backend;
 use crate::bench::{Ground, PrivateService, Progress};
-use crate::config::{Config, Overrides, Sources};
+use crate::config::{Config, DatabaseUrl, Overrides, Sources};
 use crate::demo::api::Settings;
 use crate::demo::{DemoService, Stage, process};
 use crate::dice::Dice;
@@ -37,6 +38,8 @@ const DEMO_PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct OwnGround {
     /// The configuration file for a store that is to be filled.
     pub(crate) config: Option<PathBuf>,
+    /// An empty database to measure on, in the place of a temporary folder.
+    pub(crate) database: Option<String>,
 }
 
 impl Ground for OwnGround {
@@ -46,24 +49,32 @@ impl Ground for OwnGround {
         sample: u64,
         progress: &Progress,
     ) -> Result<PrivateService, Failure> {
-        let (folder, config) = temporary(|_| {})?;
+        let (folder, config) = temporary(self.database.clone(), |_| {})?;
+        if let Some(url) = &config.database {
+            begin_on(url).await?;
+            open::new_master_key(&config)?;
+        }
         let metrics = Arc::new(Metrics::new());
-        let store = open::store(&config, &metrics)?;
+        let store = Backend::open(&config, &metrics).await?;
         let tokens = fill(&config, &store, sessions, sample, progress).await?;
+        let meter = match &config.database {
+            Some(url) => Some(Meter::start(url).await?),
+            None => None,
+        };
         let hosted = host(folder, config, store, metrics).await?;
-        Ok(PrivateService { hosted, tokens, users: Vec::new() })
+        Ok(PrivateService { hosted, tokens, users: Vec::new(), meter })
     }
 
     async fn with_users(&self, users: u64, progress: &Progress) -> Result<PrivateService, Failure> {
-        let (folder, config) = temporary(|config| {
+        let (folder, config) = temporary(None, |config| {
             config.limits.account_failures = u32::MAX;
             config.limits.address_failures = u32::MAX;
         })?;
         let metrics = Arc::new(Metrics::new());
-        let store = open::store(&config, &metrics)?;
-        let users = add_users(&*store, users, progress).await?;
+        let store = Backend::open(&config, &metrics).await?;
+        let users = add_users(&*store.store(), users, progress).await?;
         let hosted = host(folder, config, store, metrics).await?;
-        Ok(PrivateService { hosted, tokens: Vec::new(), users })
+        Ok(PrivateService { hosted, tokens: Vec::new(), users, meter: None })
     }
 
     async fn fill(
@@ -73,22 +84,24 @@ impl Ground for OwnGround {
         sample: u64,
         progress: &Progress,
     ) -> Result<Vec<String>, Failure> {
-        let overrides = Overrides { listen: None, data: Some(data.to_owned()), issuer: None };
+        let data = Some(data.to_owned());
+        let overrides = Overrides { listen: None, data, database: self.database.clone(), issuer: None };
         let config = crate::config::load(self.config.clone(), overrides)?;
-        let store = open::store(&config, &Arc::new(Metrics::new()))?;
+        let store = Backend::open(&config, &Arc::new(Metrics::new())).await?;
         fill(&config, &store, sessions, sample, progress).await
     }
 }
 
 impl Stage for OwnGround {
     async fn start(&self) -> Result<DemoService, Failure> {
-        let (folder, config) = temporary(|config| config.tokens.access = DEMO_ACCESS)?;
+        let (folder, config) = temporary(None, |config| config.tokens.access = DEMO_ACCESS)?;
         let metrics = Arc::new(Metrics::new());
-        let store = open::store(&config, &metrics)?;
-        let ada = add_person(&store, "ada", r#"{"name":"Ada","roles":["engineer"]}"#).await?;
-        let ben = add_person(&store, "ben", r#"{"name":"Ben"}"#).await?;
-        let (client_id, client_secret) = add_feed_client(Arc::<SqliteStore>::clone(&store)).await?;
-        let hosted = host(folder, config, store, metrics).await?;
+        let backend = Backend::open(&config, &metrics).await?;
+        let store = backend.store();
+        let ada = add_person(&*store, "ada", r#"{"name":"Ada","roles":["engineer"]}"#).await?;
+        let ben = add_person(&*store, "ben", r#"{"name":"Ben"}"#).await?;
+        let (client_id, client_secret) = add_feed_client(Arc::clone(&store)).await?;
+        let hosted = host(folder, config, backend, metrics).await?;
         let issuer = hosted.base_url.clone();
         // The demo's access tokens are for the issuer, as they are where nothing else is configured.
         let api = Settings { audience: issuer.clone(), issuer, client_id, client_secret };
@@ -106,11 +119,15 @@ impl Stage for OwnGround {
 }
 
 /// A configuration of defaults, on a temporary folder and a free port of the loopback interface.
-fn temporary(change: impl FnOnce(&mut Config)) -> Result<(TempDir, Config), Failure> {
+fn temporary(
+    database: Option<String>,
+    change: impl FnOnce(&mut Config),
+) -> Result<(TempDir, Config), Failure> {
     let folder = tempfile::Builder::new().prefix("daypass-").tempdir()?;
     let overrides = Overrides {
         listen: Some("127.0.0.1:0".to_owned()),
         data: Some(folder.path().join("data")),
+        database,
         issuer: None,
     };
     // Neither the environment nor a file of the working directory has a say in a temporary service.
@@ -122,17 +139,31 @@ fn temporary(change: impl FnOnce(&mut Config)) -> Result<(TempDir, Config), Fail
     Ok((folder, config))
 }
 
+/// Makes the schema in a database that has none, since it is removed at the end.
+async fn begin_on(url: &DatabaseUrl) -> Result<(), Failure> {
+    let migrated = daypass_postgres::migrate(url).await.map_err(|error| format!("{url}: {error}"))?;
+    if migrated.from > 0 {
+        return Err(format!("{url} is not empty: measuring makes its own schema, and removes it").into());
+    }
+    Ok(())
+}
+
 async fn host(
     folder: TempDir,
     config: Config,
-    store: Arc<SqliteStore>,
+    store: Backend,
     metrics: Arc<Metrics>,
 ) -> Result<Hosted, Failure> {
-    let described = format!("SQLite, temporary, {}", config.tokens.algorithm);
-    let running = serve::start(config, store, metrics).await?;
+    let described = format!("{}, temporary, {}", store.name(), config.tokens.algorithm);
+    let database = config.database.clone();
+    let running = serve::start(config, store.store(), metrics).await?;
+    drop(store);
     let base_url = running.issuer().to_owned();
     Ok(Hosted::new(base_url, described, move || async move {
         running.stop().await?;
+        if let Some(url) = database {
+            daypass_postgres::remove(&url).await.map_err(|error| format!("{url}: {error}"))?;
+        }
         Ok(folder.close()?)
     }))
 }
@@ -141,12 +172,12 @@ async fn host(
 /// tokens of a random sample.
 async fn fill(
     config: &Config,
-    store: &Arc<SqliteStore>,
+    store: &Backend,
     sessions: u64,
     sample: u64,
     progress: &Progress,
 ) -> Result<Vec<String>, Failure> {
-    let keeper = open::keeper_of(config, Arc::<SqliteStore>::clone(store)).await?;
+    let keeper = open::keeper_of(config, store.store()).await?;
     keeper.ensure(SystemClock.now()).await?;
     let secrets = keeper.token_secrets(SystemClock.now()).await?;
     let (tagger, secrets) = secrets.ok_or("the store has no secret for refresh tokens")?;
@@ -207,7 +238,7 @@ async fn add_users(store: &dyn Store, users: u64, progress: &Progress) -> Result
     Ok(added)
 }
 
-async fn add_person(store: &SqliteStore, name: &str, claims: &str) -> Result<Credentials, Failure> {
+async fn add_person(store: &dyn Store, name: &str, claims: &str) -> Result<Credentials, Failure> {
     let password = format!("{}-{}", name, Dice::new().attempt_id()?);
     let claims: Claims = serde_json::from_str(claims)?;
     let user = User {

@@ -36,6 +36,8 @@ pub(crate) enum KeysCommand {
         /// The key
         id: String,
     },
+    /// Make a master key for a deployment on a database; every node needs the same one
+    NewMaster,
     /// Bring in a signing key
     Import {
         /// Its algorithm: ES256, Ed25519, RS256, PS256 or HS256
@@ -54,6 +56,10 @@ pub(crate) enum KeysCommand {
 }
 
 pub(crate) async fn run(command: KeysCommand, config: &Config, out: &mut impl Write) -> Result<(), Failure> {
+    if matches!(command, KeysCommand::NewMaster) {
+        let path = open::new_master_key(config)?.display();
+        return Ok(writeln!(out, "Made the master key {path}. Give it to every node, and keep it safe.")?);
+    }
     let keeper = open::keeper(config).await?;
     let at = |now| if now { Activation::Now } else { Activation::Published };
     match command {
@@ -67,6 +73,7 @@ pub(crate) async fn run(command: KeysCommand, config: &Config, out: &mut impl Wr
             keeper.withdraw(&id, SystemClock.now()).await?;
             Ok(writeln!(out, "Withdrew {id}.")?)
         }
+        KeysCommand::NewMaster => Ok(()),
         KeysCommand::Import { alg, secret_file, key_file, now } => {
             let key = match (secret_file, key_file) {
                 (Some(file), _) if alg == Algorithm::HS256 => {

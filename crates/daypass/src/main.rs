@@ -12,7 +12,9 @@ mod bench;
 mod demo;
 mod ground;
 
+mod backend;
 mod config;
+mod migrate;
 mod open;
 mod system;
 mod terminal;

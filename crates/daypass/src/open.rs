@@ -14,12 +14,12 @@ use daypass_service::storage::{Source, Store};
 use daypass_service::{
     KeyKeeper, KeyPolicy, Limits, MasterKey, Metrics, Parts, Secret, Service, ServiceConfig,
 };
-use daypass_sqlite::{SqliteOptions, SqliteStore};
 use zeroize::Zeroizing;
 
+use crate::backend::Backend;
 use crate::config::{self, Config, MASTER_KEY_VARIABLE};
 use crate::hosted::Failure;
-use crate::system::{Commits, SystemClock, SystemEntropy};
+use crate::system::{SystemClock, SystemEntropy};
 
 /// Why the master key could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -30,33 +30,24 @@ enum MasterKeyError {
         "the store's keys are sealed, and the master key {0} that opens them is missing; put it back (a new one cannot open them)"
     )]
     Missing(String),
+    #[error(
+        "the master key {0} is missing. All nodes on a database need the same one: make it once with `daypass keys new-master`, and give it to each"
+    )]
+    NotShared(String),
+    #[error("{0} is there already, and is not replaced: it may open keys that nothing else opens")]
+    Exists(String),
     #[error("the command for the master key failed: {0}")]
     Command(String),
 }
 
-/// The store in the data folder, which is made if it is missing.
-pub(crate) fn store(config: &Config, metrics: &Arc<Metrics>) -> Result<Arc<SqliteStore>, Failure> {
-    make_folder(&config.data)?;
-    let options = SqliteOptions {
-        cache: usize::try_from(config.store.cache).unwrap_or(usize::MAX),
-        readers: config.store.readers,
-        batch: config.store.batch,
-        queue: config.limits.request_queue,
-        ..SqliteOptions::default()
-    };
-    let observer = Arc::new(Commits(Arc::clone(metrics)));
-    let store = SqliteStore::open(&config.data, &options, Arc::new(SystemClock), observer);
-    Ok(Arc::new(store.map_err(|error| format!("{}: {error}", SqliteStore::path(&config.data).display()))?))
-}
-
 /// The store for a command that only needs that.
-pub(crate) fn plain_store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    Ok(store(config, &Arc::new(Metrics::new()))?)
+pub(crate) async fn plain_store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    Ok(Backend::open(config, &Arc::new(Metrics::new())).await?.store())
 }
 
 /// A keeper of the store's keys.
 pub(crate) async fn keeper(config: &Config) -> Result<KeyKeeper, Failure> {
-    let keeper = keeper_of(config, plain_store(config)?).await?;
+    let keeper = keeper_of(config, plain_store(config).await?).await?;
     Ok(keeper.acting_for(Source::command_line()))
 }
 
@@ -109,7 +100,7 @@ pub(crate) fn service_config(config: &Config) -> ServiceConfig {
 }
 
 /// Makes the data folder, for its owner only.
-fn make_folder(data: &Path) -> Result<(), Failure> {
+pub(crate) fn make_folder(data: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
     Ok(made.map_err(|error| format!("{}: {error}", data.display()))?)
 }
@@ -128,6 +119,9 @@ async fn master_key(config: &Config, store: &dyn Store) -> Result<MasterKey, Fai
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if !store.keys().await?.is_empty() {
                     return Err(MasterKeyError::Missing(path.display().to_string()).into());
+                }
+                if config.database.is_some() {
+                    return Err(MasterKeyError::NotShared(path.display().to_string()).into());
                 }
                 make_master_key(path)
             }
@@ -153,6 +147,21 @@ fn from_command(argv: &[String]) -> Result<MasterKey, MasterKeyError> {
     }
     let text = Secret::new(String::from_utf8_lossy(&output.stdout).into_owned());
     parse(text.expose(), "what the command for the master key printed")
+}
+
+/// Makes the master key of a new deployment in the file that the configuration names, and says where.
+pub(crate) fn new_master_key(config: &Config) -> Result<&Path, Failure> {
+    let config::MasterKey::File(path) = &config.keys.master_key else {
+        return Err("the configuration takes the master key from somewhere else than a file".into());
+    };
+    if path.exists() {
+        return Err(MasterKeyError::Exists(path.display().to_string()).into());
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        make_folder(folder)?;
+    }
+    make_master_key(path)?;
+    Ok(path)
 }
 
 /// Makes a master key: whole and on the disk, or not at all, and never over another.

@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use daypass_http::{CookieNames, HttpOptions, MetricsAt, ServeOptions, TrustedProxies};
-use daypass_service::storage::Store as _;
+use daypass_service::storage::Store;
 use daypass_service::{Metrics, Service};
-use daypass_sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::backend::Backend;
 use crate::config::Config;
 use crate::hosted::Failure;
 use crate::{open, system};
@@ -23,16 +23,16 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     for remark in config.remarks() {
         tracing::warn!("{remark}");
     }
-    let data = config.data.clone();
+    let place = Place::of(&config);
     let metrics = Arc::new(Metrics::new());
-    let store = open::store(&config, &metrics)?;
+    let store = Backend::open(&config, &metrics).await?.store();
     let fresh = store.keys().await?.is_empty();
     let nobody = store.users(None, 1).await?.is_empty();
     let running = start(config, store, metrics).await?;
     // Whoever reads the greeting may ask it to leave at once.
     let mut leave = std::pin::pin!(system::asked_to_leave());
     let early = std::future::poll_fn(|context| std::task::Poll::Ready(leave.as_mut().poll(context))).await;
-    greet(&running, fresh, nobody, &data)?;
+    greet(&running, fresh, nobody, &place)?;
     if early.is_pending() {
         leave.await;
     }
@@ -40,18 +40,35 @@ pub(crate) async fn run(config: Config) -> Result<(), Failure> {
     running.stop().await
 }
 
+/// Where the keys are, and how a command on the same store is told of it.
+struct Place {
+    keys: String,
+    flag: String,
+}
+
+impl Place {
+    fn of(config: &Config) -> Self {
+        let data = config.data.display();
+        match &config.database {
+            None => Self { keys: data.to_string(), flag: format!(" --data {data}") },
+            // A flag with its URL would hold a password.
+            Some(url) => Self { keys: url.to_string(), flag: String::new() },
+        }
+    }
+}
+
 /// Says where the service is, and on the first start what to do next.
-fn greet(running: &Running, fresh: bool, nobody: bool, data: &std::path::Path) -> Result<(), Failure> {
+fn greet(running: &Running, fresh: bool, nobody: bool, place: &Place) -> Result<(), Failure> {
     let out = &mut std::io::stdout();
-    let data = data.display();
+    let Place { keys, flag } = place;
     if fresh {
         writeln!(
             out,
-            "Made new keys in {data}. Keep its master key safe: without it they cannot be opened again."
+            "Made new keys in {keys}. Keep its master key safe: without it they cannot be opened again."
         )?;
     }
     if nobody {
-        writeln!(out, "Nobody can sign in yet. Add somebody with: daypass user add NAME --data {data}")?;
+        writeln!(out, "Nobody can sign in yet. Add somebody with: daypass user add NAME{flag}")?;
     }
     writeln!(out, "Daypass listens on {} as {}", running.address, running.issuer)?;
     Ok(out.flush()?)
@@ -90,7 +107,7 @@ impl Running {
 /// Binds the listeners and starts serving.
 pub(crate) async fn start(
     mut config: Config,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
 ) -> Result<Running, Failure> {
     let listener = bind(config.listen).await?;

@@ -48,7 +48,7 @@ pub(crate) async fn run(
     config: &Config,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let store = open::plain_store(config)?;
+    let store = open::plain_store(config).await?;
     match command {
         SessionCommand::List { user, sub, json } => {
             let subjects = if user.is_none() && sub.is_none() {

@@ -49,6 +49,16 @@ impl Observer for Commits {
     }
 }
 
+impl daypass_postgres::Observer for Commits {
+    fn nanos(&self) -> u64 {
+        self.0.nanos()
+    }
+
+    fn committed(&self, batch: usize, nanos: u64) {
+        self.0.committed(batch, nanos);
+    }
+}
+
 /// Ends when the process is asked to leave: Ctrl-C, or SIGTERM.
 pub(crate) async fn asked_to_leave() {
     let terminated = async {

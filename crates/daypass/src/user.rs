@@ -85,7 +85,7 @@ pub(crate) async fn run(command: UserCommand, config: &Config, out: &mut impl Wr
 }
 
 async fn add(args: AddArgs, config: &Config, out: &mut impl Write) -> Result<(), Failure> {
-    let store = open::plain_store(config)?;
+    let store = open::plain_store(config).await?;
     if store.user(&args.name).await?.is_some() {
         return Err(format!("there is a user {} already", args.name).into());
     }
@@ -104,7 +104,7 @@ async fn add(args: AddArgs, config: &Config, out: &mut impl Write) -> Result<(),
 }
 
 async fn list(config: &Config, json: bool, out: &mut impl Write) -> Result<(), Failure> {
-    let store = open::plain_store(config)?;
+    let store = open::plain_store(config).await?;
     let users = everybody(&*store).await?;
     if json {
         let items: Vec<_> = users.iter().map(describe).collect();
@@ -156,7 +156,7 @@ async fn set_disabled(
     config: &Config,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let store = open::plain_store(config)?;
+    let store = open::plain_store(config).await?;
     let user = find(&*store, name).await?;
     let change = SubjectChange { disabled: Some(disabled), ..SubjectChange::default() };
     store.change_subject(user.subject.id, change, Source::command_line()).await?;
@@ -171,7 +171,7 @@ async fn set_password(
     config: &Config,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
-    let store = open::plain_store(config)?;
+    let store = open::plain_store(config).await?;
     let user = find(&*store, name).await?;
     let hash = checked_hash(&password(stdin)?, &SystemEntropy)?;
     let change = PasswordChange::New { hash, from: None, keep: None };

@@ -4,6 +4,7 @@
 //! closed loop that the first two share, and [`report`] tells its findings; [`tokens`] are files of what clients hold.
 
 mod args;
+mod cost;
 mod load;
 mod login;
 mod prepare;
@@ -25,6 +26,8 @@ use std::process::ExitCode;
 pub(crate) use self::args::Bench;
 pub(crate) use self::progress::Progress;
 use crate::chain::LineError;
+use daypass_postgres::Meter;
+
 use crate::hosted::{Credentials, Failure, Hosted};
 
 /// What the bench needs from the rest of the binary: stores filled without a sign-in for each session, and services
@@ -61,6 +64,8 @@ pub(crate) struct PrivateService {
     pub(crate) tokens: Vec<String>,
     /// People to sign in.
     pub(crate) users: Vec<Credentials>,
+    /// What it costs the database, if that counts.
+    pub(crate) meter: Option<Meter>,
 }
 
 /// Runs a command and writes its report. The run ends early, with its report, when `leave` does.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::error::Unspecified;
+use daypass_postgres::Meter;
 use serde::Serialize;
 
 use super::args::{Endpoint, RefreshArgs};
@@ -35,7 +36,11 @@ pub(crate) async fn run(
     leave: Pin<&mut dyn Future<Output = ()>>,
 ) -> Result<Report, BenchError> {
     let (field, hosted) = prepare(args, ground).await?;
-    let report = measure(args, field, leave).await;
+    let meter = field.meter.clone();
+    let mut report = measure(args, field, leave).await;
+    if let (Ok(report), Some(meter)) = (&mut report, meter) {
+        report.cost = Some(meter.cost().await.map_err(|error| BenchError::Ground(error.into()))?);
+    }
     if let Some(hosted) = hosted {
         hosted.stop().await.map_err(BenchError::Ground)?;
     }
@@ -49,18 +54,26 @@ struct Field {
     sessions: Option<u64>,
     chains: Vec<Chain>,
     keys: Option<Arc<PublishedKeys>>,
+    meter: Option<Meter>,
 }
 
 async fn prepare(args: &RefreshArgs, ground: &impl Ground) -> Result<(Field, Option<Hosted>), BenchError> {
-    let (target, described, sessions, mut chains, hosted) =
+    let (target, described, sessions, mut chains, hosted, meter) =
         if let (Some(target), Some(file)) = (&args.target, &args.tokens) {
-            (target.clone(), "given".to_owned(), None, tokens::read(file)?, None)
+            (target.clone(), "given".to_owned(), None, tokens::read(file)?, None, None)
         } else {
             let (private, sessions) = private_service(args, ground).await?;
             let chains = private.tokens.iter().map(|token| Chain::parse(token));
             let chains = chains.collect::<Result<Vec<_>, _>>().map_err(BenchError::Token)?;
             let target = private.hosted.base_url.parse()?;
-            (target, private.hosted.described.clone(), Some(sessions), chains, Some(private.hosted))
+            (
+                target,
+                private.hosted.described.clone(),
+                Some(sessions),
+                chains,
+                Some(private.hosted),
+                private.meter,
+            )
         };
     if let Some(active) = args.active {
         let active = usize::try_from(active).unwrap_or(usize::MAX);
@@ -71,7 +84,7 @@ async fn prepare(args: &RefreshArgs, ground: &impl Ground) -> Result<(Field, Opt
         return Err(BenchError::NoSession);
     }
     let keys = PublishedKeys::fetch(&target).await?.map(Arc::new);
-    Ok((Field { target, described, sessions, chains, keys }, hosted))
+    Ok((Field { target, described, sessions, chains, keys, meter }, hosted))
 }
 
 async fn private_service(

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use daypass_postgres::Cost;
 use serde::Serialize;
 
 use super::BenchError;
+use super::cost::{Paid, paid};
 use super::load::{Findings, Length};
 
 /// Quantiles in the order of the report.
@@ -39,6 +41,8 @@ pub(crate) struct Report {
     pub(crate) connections: usize,
     pub(crate) length: Length,
     pub(crate) findings: Findings,
+    /// What the database counted, warm-up included.
+    pub(crate) cost: Option<Cost>,
 }
 
 impl Report {
@@ -55,6 +59,7 @@ impl Report {
             connections,
             length,
             findings,
+            cost: None,
         }
     }
 
@@ -100,6 +105,9 @@ impl Report {
         if let Some(chains) = self.chains_written {
             line("written", format!("{} refresh tokens", grouped(chains)));
         }
+        if let Some(cost) = &self.cost {
+            line("database", paid(cost));
+        }
         if !self.passed() {
             text.push_str("\nFAILED\n");
         }
@@ -137,6 +145,7 @@ impl Report {
             example: tally.example.as_deref(),
             lost: self.findings.lost,
             chains_written: self.chains_written,
+            database: self.cost.as_ref().map(Paid::of),
             passed: self.passed(),
         };
         Ok(serde_json::to_string_pretty(&summary)? + "\n")
@@ -210,6 +219,8 @@ struct Summary<'a> {
     lost: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     chains_written: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<Paid>,
     passed: bool,
 }
 

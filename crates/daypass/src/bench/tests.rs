@@ -26,13 +26,13 @@ impl Ground for Fakes {
         let fake = Fake::start(self.0, Duration::from_mins(10)).await;
         let tokens = fake.fill(sessions).into_iter().take(usize::try_from(sample)?).collect();
         progress.done(sessions);
-        Ok(PrivateService { hosted: fake.hosted(), tokens, users: Vec::new() })
+        Ok(PrivateService { hosted: fake.hosted(), tokens, users: Vec::new(), meter: None })
     }
 
     async fn with_users(&self, users: u64, _: &Progress) -> Result<PrivateService, Failure> {
         let fake = Fake::start(self.0, Duration::from_mins(10)).await;
         let users = (0..users).map(|n| Fake::user(&format!("user{n}"))).collect();
-        Ok(PrivateService { hosted: fake.hosted(), tokens: Vec::new(), users })
+        Ok(PrivateService { hosted: fake.hosted(), tokens: Vec::new(), users, meter: None })
     }
 
     async fn fill(&self, _: &Path, sessions: u64, sample: u64, _: &Progress) -> Result<Vec<String>, Failure> {

@@ -64,7 +64,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("cookies", "Names of the cookies of the cookie transport."),
     ("keys", "Signing keys, and the master key that seals them in the store."),
     ("limits", "Bounds on guessing, on work and on waiting. Nothing queues without one."),
-    ("store", "The embedded SQLite store."),
+    ("store", "The store. `cache` and `readers` are for SQLite, `lanes` and `connections` for a database."),
     ("retention", "How long records are kept."),
 ];
 
@@ -95,6 +95,16 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "The folder of the database and the master key; made at the first start. \
                   Relative paths start at the working directory.",
         secret: false,
+    },
+    Key {
+        section: "",
+        name: "database",
+        default: Fallback::Unset("everything is in `data`, in SQLite"),
+        accepts: "a URL such as \"postgres://user:password@host:5432/name?sslmode=require\", with several hosts if need be",
+        meaning: "The PostgreSQL database that any number of services share; `data` then holds the master key at most. \
+                  `daypass migrate` makes its schema. Of several hosts the primary is found. `sslmode` has to be said unless \
+                  the database is on this machine.",
+        secret: true,
     },
     Key {
         section: "",
@@ -354,6 +364,22 @@ pub(crate) const KEYS: &[Key] = &[
         default: Fallback::Value("512"),
         accepts: "a whole number from 1 to 65536",
         meaning: "Most changes that one transaction takes together.",
+        secret: false,
+    },
+    Key {
+        section: "store",
+        name: "lanes",
+        default: Fallback::Value("2"),
+        accepts: "a whole number from 1 to 64",
+        meaning: "Transactions that renew sessions at once, each on a connection of its own; for `database`.",
+        secret: false,
+    },
+    Key {
+        section: "store",
+        name: "connections",
+        default: Fallback::Value("8"),
+        accepts: "a whole number from 1 to 1024",
+        meaning: "Connections for everything else than renewals; for `database`.",
         secret: false,
     },
     Key {

@@ -28,6 +28,7 @@ pub(crate) use raw::{Overrides, Sources};
 pub(crate) use render::Shown;
 pub(crate) use value::{CookiePrefix, Network};
 
+pub(crate) use daypass_postgres::DatabaseUrl;
 pub(crate) use daypass_service::core::OnReuse;
 pub(crate) use daypass_service::jwt::Algorithm;
 
@@ -51,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The folder of the database and the master key.
     pub(crate) data: PathBuf,
+    /// The database that holds everything, if it is not in `data`.
+    pub(crate) database: Option<DatabaseUrl>,
     /// Where `/metrics` is served, if not on `listen`.
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Origins whose pages may call `/v1`, as browsers serialise them.
@@ -178,7 +181,7 @@ pub(crate) struct Limits {
     pub(crate) request_queue: usize,
 }
 
-/// The embedded store.
+/// The store.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     /// Memory for the database's pages over all connections, in bytes.
@@ -187,6 +190,10 @@ pub(crate) struct Store {
     pub(crate) readers: usize,
     /// Most changes in one transaction, at least one.
     pub(crate) batch: usize,
+    /// Tasks that rotate on a database, at least one.
+    pub(crate) lanes: usize,
+    /// Connections to a database for everything else, at least one.
+    pub(crate) connections: usize,
 }
 
 /// How long records are kept.

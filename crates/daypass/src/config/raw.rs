@@ -18,6 +18,8 @@ pub(crate) struct Overrides {
     pub(crate) listen: Option<String>,
     /// `--data DIR`
     pub(crate) data: Option<PathBuf>,
+    /// `--database URL`
+    pub(crate) database: Option<String>,
     /// `--issuer URL`
     pub(crate) issuer: Option<String>,
 }
@@ -221,6 +223,7 @@ impl Raw {
         let flags = [
             ("listen", "--listen", overrides.listen.clone()),
             ("data", "--data", data),
+            ("database", "--database", overrides.database.clone()),
             ("issuer", "--issuer", overrides.issuer.clone()),
         ];
         for (name, flag, value) in flags {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use daypass_postgres::{DatabaseUrl, InvalidDatabaseUrl};
 use serde_json::{Value as Json, json};
 use tracing_subscriber::EnvFilter;
 
@@ -78,6 +79,7 @@ impl Resolver {
         let issuer = self.issuer(listen);
         let audience = self.audience(issuer.as_deref().ok());
         let data = self.read("", "data", path);
+        let database = self.optional("", "database", database);
         let allowed_origins = self.urls("allowed_origins", url::origin);
         let return_to = self.urls("return_to", url::return_to);
         let behind_proxy = self.boolean("", "behind_proxy");
@@ -95,6 +97,7 @@ impl Resolver {
             issuer: issuer?,
             listen: listen?,
             data: data?,
+            database: database?,
             metrics_listen: metrics_listen?,
             allowed_origins: allowed_origins?,
             return_to: return_to?,
@@ -285,7 +288,15 @@ impl Resolver {
         });
         let readers = self.number("store", "readers", 64);
         let batch = self.number("store", "batch", 65_536);
-        Ok(Store { cache: cache?, readers: readers?, batch: batch? })
+        let lanes = self.number("store", "lanes", 64);
+        let connections = self.number("store", "connections", 1024);
+        Ok(Store {
+            cache: cache?,
+            readers: readers?,
+            batch: batch?,
+            lanes: lanes?,
+            connections: connections?,
+        })
     }
 
     fn retention(&mut self) -> Read<Retention> {
@@ -300,6 +311,14 @@ fn path(value: &Value) -> Result<(PathBuf, Json), String> {
         return Err("is no path".to_owned());
     }
     Ok((PathBuf::from(path), json!(path)))
+}
+
+/// A database. Shown without its password.
+fn database(value: &Value) -> Result<(DatabaseUrl, Json), String> {
+    let url: DatabaseUrl =
+        value::text(value)?.parse().map_err(|error: InvalidDatabaseUrl| error.to_string())?;
+    let shown = json!(url.to_string());
+    Ok((url, shown))
 }
 
 /// A program and its arguments. Only the program is shown.

@@ -1,0 +1,166 @@
+//! Lanes: queues of rotations, each worked off by one task on a connection of its own.
+//!
+//! The same session always goes through the same lane, so that a node never waits for its own locks.
+//! What has queued while a lane's last batch was under way makes its next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daypass_core::SessionId;
+use daypass_storage::{RotateRequest, Rotated, StoreError, StoreResult};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::connect::{Connection, Connector};
+use crate::moment::Timekeeper;
+use crate::rotate::{Outcome, Subjects, rotate};
+use crate::store::Observer;
+use crate::trouble::Trouble;
+
+/// When to come back after a full queue.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a batch is tried that others were in the way of.
+const TRIES: usize = 8;
+
+/// A rotation, and whoever waits for it.
+struct Job {
+    request: RotateRequest,
+    reply: oneshot::Sender<StoreResult<Rotated>>,
+}
+
+/// What a lane works with.
+#[derive(Clone)]
+pub(crate) struct Lane {
+    pub(crate) connector: Connector,
+    pub(crate) time: Arc<Timekeeper>,
+    pub(crate) observer: Arc<dyn Observer>,
+    /// Most rotations in one transaction.
+    pub(crate) batch: usize,
+    /// How long a transaction may take.
+    pub(crate) longest: Duration,
+}
+
+/// The queues' ends where rotations are handed in. The tasks end with them.
+pub(crate) struct Lanes(Vec<mpsc::Sender<Job>>);
+
+impl Lanes {
+    /// Starts `lanes` tasks, for each of which at most `queue` rotations wait.
+    pub(crate) fn start(lanes: usize, queue: usize, lane: &Lane) -> Self {
+        let start = |_| {
+            let (sender, receiver) = mpsc::channel(queue);
+            tokio::spawn(work(lane.clone(), receiver));
+            sender
+        };
+        Self((0..lanes.max(1)).map(start).collect())
+    }
+
+    /// Queues a rotation, or refuses it at once.
+    pub(crate) fn submit(
+        &self,
+        request: RotateRequest,
+    ) -> StoreResult<oneshot::Receiver<StoreResult<Rotated>>> {
+        let (reply, answer) = oneshot::channel();
+        let lane = self.0.get(self.lane_of(request.session)).ok_or_else(stopped)?;
+        lane.try_send(Job { request, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded { retry_after: RETRY_AFTER },
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        Ok(answer)
+    }
+
+    /// The lane of a session: by the last bytes of its id, which are random.
+    fn lane_of(&self, session: SessionId) -> usize {
+        let tail = session.as_bytes().last_chunk().map_or(0, |tail| u32::from_be_bytes(*tail));
+        usize::try_from(tail).unwrap_or(0).checked_rem(self.0.len()).unwrap_or(0)
+    }
+
+    /// How many rotations wait.
+    pub(crate) fn depth(&self) -> usize {
+        self.0.iter().map(|lane| lane.max_capacity().saturating_sub(lane.capacity())).sum()
+    }
+}
+
+/// Works until the last sender is gone and the queue is empty.
+async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>) {
+    let mut connection = None;
+    let mut jobs = Vec::with_capacity(lane.batch);
+    while queue.recv_many(&mut jobs, lane.batch).await > 0 {
+        // Whoever has gone, for it took too long, asks again: only a later answer would be late.
+        jobs.retain(|job| !job.reply.is_closed());
+        if jobs.is_empty() {
+            continue;
+        }
+        let begun = lane.observer.nanos();
+        let requests: Vec<&RotateRequest> = jobs.iter().map(|job| &job.request).collect();
+        let answers = lane.transact(&mut connection, &requests).await;
+        lane.observer.committed(jobs.len(), lane.observer.nanos().saturating_sub(begun));
+        match answers.map_err(Trouble::into_error) {
+            Ok(answers) => {
+                for (job, answer) in jobs.drain(..).zip(answers) {
+                    let _gone = job.reply.send(answer);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, batch = jobs.len(), "rotations failed");
+                for job in jobs.drain(..) {
+                    let _gone = job.reply.send(Err(copy_of(&error)));
+                }
+            }
+        }
+    }
+}
+
+impl Lane {
+    /// Rotates in one transaction; again where others were in the way, or where the connection turns
+    /// out to have been lost before the commit.
+    async fn transact(
+        &self,
+        held: &mut Option<Connection>,
+        requests: &[&RotateRequest],
+    ) -> Result<Vec<StoreResult<Rotated>>, Trouble> {
+        let mut subjects = Subjects::Shared;
+        let mut fresh = false;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let usable = held.take().filter(|connection| !connection.is_lost());
+            let connection = if let Some(connection) = usable {
+                connection
+            } else {
+                fresh = true;
+                self.connector.connect().await?
+            };
+            let outcome = rotate(&connection, &self.time, requests, subjects, self.longest).await;
+            let spared = match &outcome {
+                Ok(Outcome::Done(_)) => true,
+                Ok(Outcome::Exclusive) => connection.batch("rollback").await.is_ok(),
+                Err(trouble) => trouble.spares_connection() && connection.batch("rollback").await.is_ok(),
+            };
+            if spared {
+                *held = Some(connection);
+            }
+            match outcome {
+                Ok(Outcome::Done(answers)) => return Ok(answers),
+                Ok(Outcome::Exclusive) => subjects = Subjects::Exclusive,
+                Err(Trouble::Conflict(_)) if tries < TRIES => {}
+                Err(Trouble::Lost(_)) if !fresh => fresh = true,
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::OutcomeUnknown("the lane has stopped".to_owned())
+}
+
+/// The same error, for everybody in the batch.
+fn copy_of(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Overloaded { retry_after } => StoreError::Overloaded { retry_after: *retry_after },
+        StoreError::OutcomeUnknown(text) => StoreError::OutcomeUnknown(text.clone()),
+        StoreError::Corrupt(text) => StoreError::Corrupt(text.clone()),
+        StoreError::Schema(text) => StoreError::Schema(text.clone()),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}

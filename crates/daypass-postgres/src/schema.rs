@@ -1,0 +1,133 @@
+//! The schema: made and changed by `daypass migrate` alone, looked at by everybody else.
+
+use std::time::Duration;
+
+use daypass_storage::{StoreError, StoreResult};
+
+use crate::address::DatabaseUrl;
+use crate::connect::{Connection, Connector};
+use crate::rows::get;
+use crate::trouble::Trouble;
+
+/// A step of the schema.
+struct Step {
+    sql: &'static str,
+    /// The oldest schema version whose release can work on the schema after this step. A step that
+    /// only adds leaves the release before it working; one that takes away waits a release.
+    fits: usize,
+}
+
+/// The steps from nothing to the present schema.
+const STEPS: &[Step] = &[Step { sql: include_str!("migrations/0001_start.sql"), fits: 1 }];
+
+/// How long a statement of a migration may take.
+const PATIENCE: Duration = Duration::from_hours(1);
+
+/// What [`migrate`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The version of the schema before; 0: there was none.
+    pub from: usize,
+    /// The version now.
+    pub to: usize,
+}
+
+/// Brings the schema of the database at `url` up to this release, all of it or nothing. Does nothing
+/// where it is up to date, and may run beside another and beside nodes of the release before.
+///
+/// # Errors
+/// [`StoreError::Schema`] for a schema of a newer release; [`StoreError::Unavailable`] where the
+/// database cannot be reached or refuses.
+pub async fn migrate(url: &DatabaseUrl) -> StoreResult<Migrated> {
+    let connection = Connector::new(url, PATIENCE)?.connect().await.map_err(Trouble::into_error)?;
+    take_steps(&connection, STEPS).await.map_err(Trouble::into_error)
+}
+
+/// Removes the schema and everything in it: for a database that was only measured on.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] where the database cannot be reached or refuses.
+pub async fn remove(url: &DatabaseUrl) -> StoreResult<()> {
+    let connection = Connector::new(url, PATIENCE)?.connect().await.map_err(Trouble::into_error)?;
+    connection.batch("drop schema daypass cascade").await.map_err(Trouble::into_error)
+}
+
+async fn take_steps(connection: &Connection, steps: &[Step]) -> Result<Migrated, Trouble> {
+    let mut from = version(connection).await?.map_or(0, |schema| schema.version);
+    let found = from;
+    if let (0, Some(first)) = (from, steps.first()) {
+        // Of two that make the schema at once, the second fails on a name that is taken, and goes on.
+        from = match one_step(connection, "create schema daypass", first, 1).await {
+            Ok(()) => 1,
+            Err(trouble) => version(connection).await?.ok_or(trouble)?.version,
+        };
+    }
+    if from > steps.len() {
+        return Err(newer(from).into());
+    }
+    for (at, step) in steps.iter().enumerate().skip(from) {
+        let lock = format!("select from daypass.schema where version = {at} for update");
+        one_step(connection, &lock, step, at + 1).await?;
+    }
+    Ok(Migrated { from: found, to: steps.len() })
+}
+
+/// Takes one step, in a transaction, unless another process has.
+async fn one_step(connection: &Connection, first: &str, step: &Step, to: usize) -> Result<(), Trouble> {
+    let (sql, fits) = (step.sql, step.fits);
+    let all = format!(
+        "begin; set local synchronous_commit = on; {first};\n{sql}\n\
+         update daypass.schema set version = {to}, fits = {fits}; commit"
+    );
+    let taken = connection.batch(&all).await;
+    if taken.is_err() {
+        let _gone_anyway = connection.batch("rollback").await;
+    }
+    taken
+}
+
+/// What a database says of its schema.
+struct Found {
+    version: usize,
+    fits: usize,
+}
+
+async fn version(connection: &Connection) -> Result<Option<Found>, Trouble> {
+    let exists = "select exists (select 1 from information_schema.tables \
+                  where table_schema = 'daypass' and table_name = 'schema')";
+    let row = connection.row(exists, &[]).await?;
+    if !row.map_or(Ok(false), |row| get(&row, 0))? {
+        return Ok(None);
+    }
+    let row = connection.row("select version, fits from daypass.schema", &[]).await?;
+    let Some(row) = row else { return Ok(None) };
+    let read = |at| Ok::<_, StoreError>(usize::try_from(get::<i32>(&row, at)?).unwrap_or(usize::MAX));
+    Ok(Some(Found { version: read(0)?, fits: read(1)? }))
+}
+
+/// Refuses a schema that this release cannot work on.
+pub(crate) async fn check(connection: &Connection) -> Result<(), Trouble> {
+    let known = STEPS.len();
+    let Some(found) = version(connection).await? else {
+        let text = "the database has no schema of Daypass: run `daypass migrate` first";
+        return Err(StoreError::Schema(text.to_owned()).into());
+    };
+    if found.version < known {
+        let text = format!(
+            "the database has schema version {}, this release needs {known}: run `daypass migrate` first",
+            found.version
+        );
+        return Err(StoreError::Schema(text).into());
+    }
+    if found.fits > known {
+        return Err(newer(found.version).into());
+    }
+    Ok(())
+}
+
+fn newer(version: usize) -> StoreError {
+    let known = STEPS.len();
+    StoreError::Schema(format!(
+        "the database has schema version {version}, this release knows {known}: use a newer one"
+    ))
+}

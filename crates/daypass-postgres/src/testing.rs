@@ -1,0 +1,310 @@
+//! Private clusters of PostgreSQL, with PgBouncer before them on request; for tests.
+//!
+//! A cluster lives in a folder of its own under the one that is given, on a free port of the loopback
+//! interface, owned by an unprivileged user where the test is root. Beside it waits a shell that
+//! stops it and removes the folder as soon as the process that started it is gone, however it went.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "tests fail by panicking"
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use tokio_postgres::{Client, NoTls};
+
+use crate::{DatabaseUrl, migrate};
+
+/// What ends a cluster: waits until its standard input is closed, then kills what left its number in
+/// a file, waits for it, and removes everything.
+const UNDERTAKER: &str = r#"trap '' INT TERM HUP; cat >/dev/null
+for file in "$0"/*/*.pid; do
+  pid=$(head -n 1 "$file" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null || continue
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+done
+rm -rf "$0""#;
+
+/// The settings of every cluster, before those that are asked for. Durable as in production.
+const SETTINGS: &str = "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\n\
+                        fsync = on\nfull_page_writes = on\nlog_min_messages = warning\n";
+
+/// A running cluster of PostgreSQL.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: PathBuf,
+    port: u16,
+    password: String,
+    owner: Option<(u32, u32)>,
+    databases: AtomicU32,
+    _undertaker: Child,
+}
+
+/// A PgBouncer before a cluster, in transaction mode.
+#[derive(Clone, Copy, Debug)]
+pub struct Bouncer {
+    port: u16,
+}
+
+impl Cluster {
+    /// Starts a cluster in a folder under `under`, with `settings` as lines of its configuration.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed, or does not start.
+    pub fn start(under: &Path, settings: &str) -> Self {
+        let owner = unprivileged();
+        fs::create_dir_all(under).unwrap();
+        // Somebody else may have no way into the folder of this user's.
+        let under = if owner.is_none() || is_open(under) { under.to_owned() } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new().prefix("pg-").tempdir_in(&under).unwrap().keep();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        let undertaker = Command::new("sh")
+            .args(["-c", UNDERTAKER])
+            .arg(&folder)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let home = folder.join("home");
+        fs::create_dir(&home).unwrap();
+        if let Some((user, group)) = owner {
+            chown(&home, Some(user), Some(group)).unwrap();
+        }
+        let (port, password) = (free_port(), random());
+        let cluster =
+            Self { folder, port, password, owner, databases: AtomicU32::new(0), _undertaker: undertaker };
+        fs::write(cluster.home().join("password"), &cluster.password).unwrap();
+        cluster.run(
+            "initdb",
+            &["-N", "-U", "daypass", "-A", "scram-sha-256", "--pwfile=password", "-E", "UTF8", "-D", "data"],
+        );
+        let configuration = cluster.home().join("data/postgresql.conf");
+        fs::write(configuration, format!("{SETTINGS}port = {port}\n{settings}\n")).unwrap();
+        cluster.start_again();
+        cluster
+    }
+
+    /// Starts the cluster that was killed or stopped.
+    pub fn start_again(&self) {
+        self.run("pg_ctl", &["-D", "data", "-w", "-t", "60", "-l", "log", "start"]);
+        // Where the undertaker looks.
+        fs::copy(self.home().join("data/postmaster.pid"), self.folder.join("home/postgres.pid")).unwrap();
+    }
+
+    /// Stops the cluster in order.
+    pub fn stop(&self) {
+        self.run("pg_ctl", &["-D", "data", "-w", "-m", "fast", "stop"]);
+    }
+
+    /// Kills every process of the cluster at once.
+    pub fn kill(&self) {
+        let postmaster = self.postmaster();
+        // First it must not start any more.
+        kill_process(postmaster, Signal::STOP).unwrap();
+        let mut all = children_of(postmaster);
+        all.push(postmaster);
+        for pid in &all {
+            let _gone = kill_process(*pid, Signal::KILL);
+        }
+        for pid in all {
+            while test_kill_process(pid).is_ok() && !is_zombie(pid) {
+                std::thread::yield_now();
+            }
+        }
+        // A dead process that nobody has asked about would be taken for a running one.
+        fs::remove_file(self.home().join("data/postmaster.pid")).unwrap();
+    }
+
+    /// Stops every process of the cluster where it stands, or has them go on.
+    pub fn pause(&self, paused: bool) {
+        let postmaster = self.postmaster();
+        let signal = if paused { Signal::STOP } else { Signal::CONT };
+        kill_process(postmaster, signal).unwrap();
+        for child in children_of(postmaster) {
+            let _gone = kill_process(child, signal);
+        }
+    }
+
+    fn postmaster(&self) -> Pid {
+        let file = fs::read_to_string(self.home().join("data/postmaster.pid")).unwrap();
+        let number = file.lines().next().and_then(|line| line.trim().parse().ok());
+        number.and_then(Pid::from_raw).expect("the number of a process")
+    }
+
+    /// The URL of a database.
+    pub fn url(&self, database: &str) -> String {
+        self.url_at(self.port, database)
+    }
+
+    /// The URL of a database by way of PgBouncer.
+    pub fn url_by(&self, bouncer: Bouncer, database: &str) -> String {
+        self.url_at(bouncer.port, database)
+    }
+
+    fn url_at(&self, port: u16, database: &str) -> String {
+        format!("postgres://daypass:{}@127.0.0.1:{port}/{database}", self.password)
+    }
+
+    /// The password of the URLs.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Makes an empty database and returns its name.
+    pub async fn empty_database(&self) -> String {
+        let name = format!("d{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("create database {name}")).await;
+        name
+    }
+
+    /// Makes a database with the schema in it and returns its name.
+    pub async fn database(&self) -> String {
+        let name = self.empty_database().await;
+        let url: DatabaseUrl = self.url(&name).parse().unwrap();
+        migrate(&url).await.unwrap();
+        name
+    }
+
+    /// Runs statements in a database.
+    pub async fn sql(&self, database: &str, sql: &str) {
+        self.client(database).await.batch_execute(sql).await.unwrap();
+    }
+
+    /// A connection to a database.
+    pub async fn client(&self, database: &str) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Starts PgBouncer before the cluster, in transaction mode, with more clients than connections.
+    pub fn bouncer(&self) -> Bouncer {
+        let (port, home) = (free_port(), self.home());
+        let mut settings = String::new();
+        writeln!(
+            settings,
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {home}/users.txt\nadmin_users = daypass\n\
+             pool_mode = transaction\ndefault_pool_size = 6\nmax_client_conn = 1000\nmax_prepared_statements = 0\n\
+             logfile = {home}/bouncer.log\npidfile = {home}/bouncer.pid",
+            self.port,
+            home = home.display()
+        )
+        .unwrap();
+        // Older releases have never heard of prepared statements, and refuse the setting.
+        let settings = settings.replace("max_prepared_statements = 0\n", "");
+        fs::write(home.join("bouncer.ini"), settings).unwrap();
+        fs::write(home.join("users.txt"), format!("\"daypass\" \"{}\"\n", self.password)).unwrap();
+        let program =
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| Path::new(path).exists());
+        self.succeed(Command::new(program.unwrap_or("pgbouncer")).args(["-d", "bouncer.ini"]));
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::yield_now();
+        }
+        Bouncer { port }
+    }
+
+    fn home(&self) -> PathBuf {
+        self.folder.join("home")
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        self.succeed(Command::new(binaries().join(program)).args(arguments));
+    }
+
+    fn succeed(&self, command: &mut Command) {
+        if let Some((user, group)) = self.owner {
+            command.gid(group).uid(user);
+        }
+        // Into a file: what is left running would hold a pipe open.
+        let log = fs::File::create(self.folder.join("output")).unwrap();
+        let ran = command
+            .current_dir(self.home())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .status();
+        let ran = ran.unwrap_or_else(|error| panic!("{command:?}: {error}: is it installed?"));
+        let told = |file: &str| fs::read_to_string(self.folder.join(file)).unwrap_or_default();
+        assert!(ran.success(), "{command:?}: {ran}\n{}\n{}", told("output"), told("home/log"));
+    }
+}
+
+/// The folder with PostgreSQL's programs: Debian's of the newest version, or wherever `initdb` is.
+fn binaries() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max();
+    if let Some(newest) = newest {
+        return format!("/usr/lib/postgresql/{newest}/bin").into();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).find(|folder| folder.join("initdb").exists());
+    found.expect("PostgreSQL is not installed: scripts/setup.sh test installs it")
+}
+
+/// Whom to run as, if this is root: PostgreSQL refuses that.
+fn unprivileged() -> Option<(u32, u32)> {
+    if fs::metadata("/proc/self").map_or(1, |process| process.uid()) != 0 {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    ["postgres", "nobody"].into_iter().find_map(|wanted| {
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next() == Some(wanted)).then_some(())?;
+            let (user, group) = (fields.nth(1)?, fields.next()?);
+            Some((user.parse().ok()?, group.parse().ok()?))
+        })
+    })
+}
+
+/// Whether everybody may pass through the folder and all above it.
+fn is_open(folder: &Path) -> bool {
+    let folder = folder.canonicalize().unwrap();
+    folder.ancestors().all(|folder| folder.metadata().unwrap().permissions().mode() & 0o001 != 0)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn random() -> String {
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// The processes that `parent` started.
+fn children_of(parent: Pid) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let of_parent = |number: &i32| {
+        fs::read_to_string(format!("/proc/{number}/status"))
+            .is_ok_and(|status| status.contains(&format!("\nPPid:\t{}\n", parent.as_raw_nonzero())))
+    };
+    numbers.filter(of_parent).filter_map(Pid::from_raw).collect()
+}
+
+/// Whether it is dead, and only nobody has asked how it died.
+fn is_zombie(pid: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()))
+        .is_ok_and(|status| status.contains("\nState:\tZ"))
+}

@@ -1,0 +1,75 @@
+//! What a commit waits for, and what a rotation writes.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod stage;
+
+use daypass_core::{EndingReason, SubjectId};
+use daypass_postgres::testing::Cluster;
+use daypass_storage::{Source, StoreError};
+
+use stage::{attempt, cluster_folder, open, request, sign_in};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_acknowledged() {
+    let cluster = Cluster::start(&cluster_folder(), "");
+    let database = cluster.database().await;
+    let store = open(&cluster.url(&database)).await;
+    let (session, other) = (sign_in(&*store, "sam").await, sign_in(&*store, "kim").await);
+    let standby = async |names: &str| {
+        let set = format!("alter system set synchronous_standby_names = '{names}'");
+        cluster.sql(&database, &set).await;
+        cluster.sql(&database, "select pg_reload_conf()").await;
+        let client = cluster.client(&database).await;
+        while client.query_one("show synchronous_standby_names", &[]).await.unwrap().get::<_, &str>(0)
+            != names
+        {}
+    };
+    standby("nobody").await;
+    store.rotate(request(session, 0, &[(0, attempt(0))])).await.unwrap();
+    store.check().await.unwrap();
+    let end = || store.end_session(other, None, EndingReason::Revoked, Source::default());
+    let ended = end().await;
+    assert!(matches!(ended, Err(StoreError::OutcomeUnknown(_))), "{ended:?}");
+    // A reuse ends sessions, too: it is not told before it is safe.
+    let reused = store.rotate(request(session, 0, &[(0, attempt(7))])).await;
+    assert!(matches!(reused, Err(StoreError::OutcomeUnknown(_))), "{reused:?}");
+    standby("").await;
+    store.rotate(request(session, 0, &[(0, attempt(7))])).await.unwrap();
+    end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_touches_no_index() {
+    let cluster = Cluster::start(&cluster_folder(), "");
+    let database = cluster.database().await;
+    let store = open(&cluster.url(&database)).await;
+    let session = sign_in(&*store, "sam").await;
+    for g in 0..200 {
+        store.rotate(request(session, g, &[(g, attempt(g))])).await.unwrap();
+    }
+    // The counters are sent when a connection ends, if not before.
+    drop(store);
+    let client = cluster.client(&database).await;
+    let sql =
+        "select n_tup_upd, n_tup_hot_upd from pg_stat_all_tables where relid = 'daypass.sessions'::regclass";
+    let (updates, hot) = loop {
+        let row = client.query_one(sql, &[]).await.unwrap();
+        let counted: (i64, i64) = (row.get(0), row.get(1));
+        if counted.0 == 200 {
+            break counted;
+        }
+    };
+    assert_eq!(updates, hot);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_postgresql_cannot_keep_do_not_fail_a_sign_in() {
+    let cluster = Cluster::start(&cluster_folder(), "");
+    let store = open(&cluster.url(&cluster.database().await)).await;
+    let session = sign_in(&*store, "sam").await;
+    let source = Source { detail: Some("a\0b".to_owned()), ..Source::default() };
+    store.end_session(session, None, EndingReason::Revoked, source).await.unwrap();
+    let events = store.events(0, 10).await.unwrap();
+    assert_eq!(events[1].1.detail.as_deref(), Some("a\u{fffd}b"));
+    assert_eq!(events[1].1.subject, Some(SubjectId::new("sam").unwrap()));
+}
