@@ -2,6 +2,7 @@
 //! answered while the database is gone.
 
 #![allow(clippy::disallowed_methods, reason = "these tests watch a process from outside, in real time")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 #[allow(dead_code, reason = "other tests use the rest")]
 mod program;
