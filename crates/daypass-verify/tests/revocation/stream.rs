@@ -238,7 +238,7 @@ async fn a_service_without_a_stream_is_polled_and_asked_again_after_five_minutes
     let (faults, clock) = (told.server.faults(), &told.following.clock);
     let begun = clock.running();
     told.until(|_| faults.arrived(STREAM) == 1).await;
-    while clock.running() - begun < Duration::from_mins(4) {
+    while clock.running() < begun + Duration::from_mins(4) {
         let polls = told.following.polls();
         let wait = told.waits(|wait| wait <= SECOND * 11 / 10).await;
         clock.advance(wait);
