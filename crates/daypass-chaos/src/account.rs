@@ -20,6 +20,7 @@ pub(crate) enum What {
     Repeats,
     GraceRepeats,
     Superseded,
+    Mismatches,
     Busy,
     Unknown,
     RequestsLost,

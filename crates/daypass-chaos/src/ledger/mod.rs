@@ -31,6 +31,9 @@ pub(crate) struct Presented {
     pub(crate) after_theft: bool,
     /// Whether it is a second copy, which nobody waits for.
     pub(crate) copy: bool,
+    /// Whether the token came in its cookie, of which a browser's ids know nothing: a tab that is closed in between leaves a
+    /// newer cookie than its ids are for.
+    pub(crate) by_cookie: bool,
 }
 
 /// Who sent a request.
@@ -49,7 +52,7 @@ impl Presented {
             None => Some((generation, Print::of(text.trim()))),
         };
         let ids = ids.map_or(Some(Vec::new()), |ids| ids.split(',').map(pair).collect())?;
-        Some(Self { session, generation, ids, party, after_theft: false, copy: false })
+        Some(Self { session, generation, ids, party, after_theft: false, copy: false, by_cookie: false })
     }
 
     fn id(&self, generation: u32) -> Option<Print> {
@@ -292,6 +295,7 @@ impl Entry {
                     object(Zero::FalseAlarms, format!("an honest request was refused: {reason}"));
                 }
             }
+            Outcome::Mismatch if request.by_cookie => account.add(What::Mismatches),
             Outcome::Mismatch => object(Zero::Others, "ids without one for the token's generation".into()),
             Outcome::Odd(status) => object(Zero::Others, format!("a renewal was answered with {status}")),
             Outcome::Busy => account.add(What::Busy),

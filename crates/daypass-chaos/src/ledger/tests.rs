@@ -149,6 +149,12 @@ fn answers_that_the_contract_does_not_know_are_noticed() {
 }
 
 #[test]
+fn a_cookie_may_be_newer_than_its_ids() {
+    let by_cookie = Presented { by_cookie: true, ..request(1, "0:a") };
+    assert_eq!(objections(false, &[(by_cookie, Outcome::Mismatch)]), []);
+}
+
+#[test]
 fn a_theft_is_followed_from_the_requests_that_come_after_it() {
     let (ledger, account) = (Ledger::default(), Account::new());
     let settle = |mut request: Presented, early: bool, outcome: Outcome| {

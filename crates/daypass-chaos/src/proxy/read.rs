@@ -31,8 +31,10 @@ pub(super) fn presented(asked: &Asked, party: Party) -> Option<Presented> {
     }
     let body: Body = serde_json::from_slice(&asked.body).ok()?;
     let header = asked.headers.get(ATTEMPT).and_then(|ids| ids.to_str().ok());
+    let by_cookie = body.refresh_token.is_none();
     let token = body.refresh_token.or_else(|| sent_cookie(&asked.headers))?;
-    Presented::read(&token, header.or(body.attempt.as_deref()), party)
+    let presented = Presented::read(&token, header.or(body.attempt.as_deref()), party)?;
+    Some(Presented { by_cookie, ..presented })
 }
 
 fn sent_cookie(headers: &HeaderMap) -> Option<String> {
@@ -111,9 +113,11 @@ mod tests {
         let of_browser = asked(Method::POST, &[("cookie", &cookie), ("daypass-attempt", "4:abc")], "{}");
         let renewal = presented(&of_browser, Party::Owner).unwrap();
         assert_eq!((renewal.generation, renewal.ids), (4, vec![(4, Print::of("abc"))]));
+        assert!(renewal.by_cookie);
         let body = format!(r#"{{"refresh_token":"{other}"}}"#);
         let both = asked(Method::POST, &[("cookie", &cookie)], &body);
-        assert_eq!(presented(&both, Party::Owner).unwrap().generation, 5);
+        let renewal = presented(&both, Party::Owner).unwrap();
+        assert_eq!((renewal.generation, renewal.by_cookie), (5, false));
         assert!(presented(&asked(Method::OPTIONS, &[("cookie", &cookie)], "{}"), Party::Owner).is_none());
         assert!(presented(&asked(Method::POST, &[("cookie", "theme=dark")], "{}"), Party::Owner).is_none());
 

@@ -51,6 +51,7 @@ const COUNTED: &[What] = &[
     What::Repeats,
     What::GraceRepeats,
     What::Superseded,
+    What::Mismatches,
     What::Busy,
     What::Unknown,
     What::RequestsLost,

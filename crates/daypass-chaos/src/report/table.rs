@@ -121,6 +121,7 @@ fn name(what: What) -> &'static str {
         What::Repeats => "repeats",
         What::GraceRepeats => "  of them on grace",
         What::Superseded => "superseded",
+        What::Mismatches => "cookies that were newer than their ids",
         What::Busy => "answered with 429 or 503",
         What::Unknown => "unanswered when it was killed",
         What::RequestsLost => "requests lost",

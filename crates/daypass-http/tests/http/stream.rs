@@ -46,7 +46,7 @@ impl Stream {
                 self.text = rest;
                 return Some(block);
             }
-            let frame = tokio::time::timeout(WATCHDOG, self.body.frame()).await.expect("it hangs")?;
+            let frame = tokio::time::timeout(WATCHDOG, self.body.frame()).await.unwrap()?;
             self.text.push_str(std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap());
         }
     }
@@ -54,7 +54,7 @@ impl Stream {
     /// The next event: its name, its id if it has one, and its data.
     async fn event(&mut self) -> (String, Option<String>, Value) {
         loop {
-            let block = self.next().await.expect("it goes on");
+            let block = self.next().await.unwrap();
             let field =
                 |name: &str| block.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
             if let Some(event) = field("event: ") {
@@ -156,7 +156,7 @@ async fn one_who_has_gone_is_not_counted() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(WATCHDOG, gone).await.expect("it is counted");
+    tokio::time::timeout(WATCHDOG, gone).await.unwrap();
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ fn what_the_machine_held_up_is_withheld_and_what_its_sender_did_is_not() {
         assert_eq!(own(&named(generation), NOW), Admission::Deliver, "{generation}");
     }
     for request in [named(5), named(1), nameless(8)] {
-        assert_eq!(own(&request, NOW + STALL - Duration::from_millis(1)), Admission::Discard);
+        assert_eq!(own(&request, NOW + STALL / 2), Admission::Discard);
         assert_eq!(own(&request, NOW + STALL), Admission::Deliver);
     }
     let mut lineage = at(10);
