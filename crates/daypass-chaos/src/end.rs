@@ -56,9 +56,21 @@ pub(crate) async fn compare(run: &Run, store: &dyn Store) -> Result<Found, Store
     }
     let robbed: BTreeMap<_, _> =
         standings.iter().map(|standing| (standing.session, standing.robbed)).collect();
+    blame(run);
     read_audit(run, store, &robbed, &mut found).await?;
     balance(run, &found);
     Ok(found)
+}
+
+/// The machine holds up few requests. Of more, the clients' own doing is the likelier cause: they would be presenting tokens
+/// that they should have forgotten.
+fn blame(run: &Run) {
+    let (held_up, requests) = (run.account.count(What::HeldUpTooLong), run.account.count(What::Requests));
+    if held_up > 5 + requests / 20_000 {
+        let what =
+            format!("{held_up} of {requests} requests came too late, which is too many for the machine");
+        run.account.object(Zero::Others, what, None);
+    }
 }
 
 /// Each theft has raised one alarm, or has gained nothing.

@@ -51,13 +51,14 @@ impl Connector {
                 tracing::debug!(error = %describe(&error), "a connection to the database was lost");
             }
         });
-        Ok(Connection { client, patience: self.patience })
+        Ok(Connection { client, tls: self.tls.clone(), patience: self.patience })
     }
 }
 
 /// A connection. What is asked of it is sent when its future is first polled, and answered in order.
 pub(crate) struct Connection {
     client: Client,
+    tls: Tls,
     patience: Duration,
 }
 
@@ -91,9 +92,20 @@ impl Connection {
         &self,
         asked: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Trouble> {
-        match timeout(self.patience, asked).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Trouble::Lost("the database has not answered in time".to_owned())),
+        if let Ok(answer) = timeout(self.patience, asked).await {
+            return Ok(answer?);
         }
+        self.call_off();
+        Err(Trouble::Lost("the database has not answered in time".to_owned()))
+    }
+
+    /// Asks the server to stop working on what was not answered: a client that has gone is not noticed by a commit that
+    /// waits for its standby, and locks and a place among the server's connections stay taken.
+    fn call_off(&self) {
+        let (cancel, tls, patience) = (self.client.cancel_token(), self.tls.clone(), self.patience);
+        tokio::spawn(async move {
+            // Where it cannot be asked there is no server that works.
+            let _asked = timeout(patience, cancel.cancel_query(tls)).await;
+        });
     }
 }

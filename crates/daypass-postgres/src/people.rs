@@ -71,16 +71,17 @@ pub(crate) async fn lock_subject(tx: &Tx<'_>, sub: &SubjectId) -> Result<Option<
     Ok(row.map(|row| subject(&row, 0)).transpose()?)
 }
 
-/// A subject, locked, and recorded first if it is new; none if the name is a client's.
-pub(crate) async fn lock_or_add_subject(tx: &Tx<'_>, sub: &SubjectId) -> Result<Option<Subject>, Trouble> {
+/// A subject that cannot change until the commit, recorded first if it is new; none if the name is a client's. Renewals
+/// of the subject's other sessions go on beside it.
+pub(crate) async fn share_or_add_subject(tx: &Tx<'_>, sub: &SubjectId) -> Result<Option<Subject>, Trouble> {
     if sub.as_str() == daypass_core::client::BUILT_IN {
         return Ok(None);
     }
-    if let Some(subject) = lock_subject(tx, sub).await? {
+    if let Some(subject) = share_subject(tx, sub).await? {
         return Ok(Some(subject));
     }
     insert_subject(tx, &Subject::new(sub.clone())).await?;
-    lock_subject(tx, sub).await
+    share_subject(tx, sub).await
 }
 
 /// Records a subject; false if the name is taken, be it by a client.

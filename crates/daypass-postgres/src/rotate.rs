@@ -244,7 +244,7 @@ impl Batch<'_> {
             (&used as _, Type::BOOL_ARRAY),
             (&attempts as _, Type::BYTEA_ARRAY),
         ];
-        // Where the first fails, the database makes a rollback of the second.
+        // Where the first fails, so does the second, and whoever lent the connection rolls back.
         let (written, committed) =
             tokio::join!(biased; connection.execute(sql, &values), self.tx.commit(self.durability));
         let written = written.map_err(Trouble::of_commit)?;

@@ -32,7 +32,7 @@ pub(crate) async fn open(
     if proven.is_some() && people::lock_password(tx, &new.subject).await?.as_ref() != proven {
         return Ok(Opened::PasswordChanged);
     }
-    let Some(subject) = people::lock_or_add_subject(tx, &new.subject).await? else {
+    let Some(subject) = people::share_or_add_subject(tx, &new.subject).await? else {
         return Ok(Opened::SubjectIsClient);
     };
     let moment = tx.moment().await?;

@@ -315,7 +315,8 @@ impl Store for PostgresStore {
             })
             .await?;
         if unplaced {
-            self.calls.write_to(Durability::Standby, |tx| Box::pin(feed::place(tx))).await?;
+            // A place that a fail-over loses is given anew: the epoch is another by then, and all read from the start.
+            self.calls.write_to(Durability::Primary, |tx| Box::pin(feed::place(tx))).await?;
         }
         self.calls
             .read(move |connection, core| {

@@ -54,6 +54,10 @@ impl From<Error> for Trouble {
         if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED {
             return Self::Conflict(text);
         }
+        if code.code() == "40003" {
+            // `statement_completion_unknown`: some engines say so of a commit.
+            return Self::Unknown(text);
+        }
         if ends_the_connection(code) {
             return Self::Lost(text);
         }

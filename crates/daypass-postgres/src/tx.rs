@@ -30,7 +30,7 @@ pub(crate) enum Durability {
 pub(crate) fn begin(longest: Duration) -> String {
     let millis = longest.as_millis();
     format!(
-        "begin isolation level read committed read write; set local statement_timeout = {millis}; \
+        "begin isolation level read committed; set local statement_timeout = {millis}; \
          set local idle_in_transaction_session_timeout = {millis}"
     )
 }

@@ -343,7 +343,8 @@ impl Place {
             self.found.clear();
         }
         self.cursor = Some(page.cursor);
-        let mut feed = Feed::from(page);
+        // That is told by itself, and followers read all pages of it themselves.
+        let mut feed = Feed { reset: false, ..Feed::from(page) };
         feed.entries.retain(|entry| self.found.insert(entry.clone()) && !self.last.contains(entry));
         if feed.complete {
             self.last = std::mem::take(&mut self.found);
@@ -394,7 +395,11 @@ mod tests {
     fn another_store_is_told_from_its_start() {
         let mut place = Place::default();
         news(&mut place, page(&[1, 2], 2, true, true));
-        assert_eq!(news(&mut place, page(&[1], 1, false, true)), (true, vec![1]));
+        let (reset, feed) = place.take(page(&[1], 1, false, true));
+        assert!(
+            reset && !feed.reset && feed.entries.len() == 1,
+            "a follower that has read it would begin again"
+        );
         assert_eq!(news(&mut place, page(&[2], 2, true, false)), (false, vec![2]));
     }
 }

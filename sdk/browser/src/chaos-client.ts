@@ -1,7 +1,7 @@
 // Clients that the chaos harness starts as programs of its own (`Program` in `daypass-chaos`), as it starts its Rust ones:
 //
 //   node chaos-client.js KIND --user NAME --password PASSWORD [--tabs N] [--page-port PORT]
-//     --service URL --store PATH --seed N --factor N --base NANOSECONDS
+//     --service URL --store PATH --seed N --factor N --base NANOSECONDS [--signed-in]
 //
 // `Program.arguments` are the script and all up to `--page-port`; the rest is what the harness adds by itself.
 //
@@ -17,6 +17,7 @@
 //   --service    the URL of the service, or of the proxy before it.
 //   --store      the file (Node, with `.node` at its end) or the profile folder (browser, with `.profile`).
 //   --seed       what chance is drawn from.
+//   --signed-in  somebody has signed in on this store before: where nobody is, that is a sign-out to be told of.
 //   --factor, --base   a clock that runs so many times as fast as the system's since this time of day.
 //
 // Each line on the standard output is a report, in JSON: "renewed", "unavailable", {"signed_out": WHY}, {"failed": WHY}.
@@ -42,6 +43,7 @@ function read(): Arguments {
       seed: text,
       factor: text,
       base: text,
+      "signed-in": { type: "boolean" },
     },
   });
   const need = (name: keyof typeof values): string => {
@@ -59,6 +61,7 @@ function read(): Arguments {
     pagePort: Number(values["page-port"] ?? 0),
     service: need("service"),
     store: need("store"),
+    signedIn: values["signed-in"] === true,
     // Seeds of the harness have 64 bits; the lower half of them will do.
     seed: Number(BigInt.asUintN(32, BigInt(need("seed")))),
     fast: { factor: Number(values.factor ?? 1), base: Number(BigInt(values.base ?? "0") / 1_000_000n) },

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -65,8 +66,8 @@ impl Kind {
     }
 }
 
-/// What can be run as a client. It takes `--service`, `--store`, `--seed`, `--factor` and `--base`, and reports as
-/// [`live`](super::live) does.
+/// What can be run as a client. It takes `--service`, `--store`, `--seed`, `--factor` and `--base`, those in JavaScript also
+/// `--signed-in`, and reports as [`live`](super::live) does.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
     /// This program.
@@ -115,6 +116,8 @@ pub(crate) struct Family {
     clock: FastClock,
     count: u64,
     stream: u64,
+    /// Whether one of them has told of a renewal: from then on none may sign in any more.
+    signed_in: AtomicBool,
 }
 
 impl Family {
@@ -137,10 +140,11 @@ impl Family {
             clock: run.clock.at(kind.factor()),
             count,
             stream,
+            signed_in: AtomicBool::new(false),
         };
         if kind == Kind::Rust {
             let session = describe(service, family.clock, stream).store(FileStore::open(&family.store)?);
-            sign_in_patiently(&session.build().await?, person, family.clock).await?;
+            sign_in_patiently(session, person, family.clock).await?;
         }
         Ok(family)
     }
@@ -182,6 +186,7 @@ impl Family {
     fn account(&self, report: &Report) -> bool {
         if let (Report::Renewed, Some(what)) = (report, self.kind.renewed()) {
             self.run.account.add(what);
+            self.signed_in.store(true, Ordering::Relaxed);
         }
         report.account(&self.run, &self.name)
     }
@@ -256,6 +261,9 @@ impl Process {
         command.arg("--store").arg(&family.store).args(["--seed", &seed.to_string()]);
         command.args(["--factor", &family.clock.factor().to_string()]);
         command.args(["--base", &family.clock.base().as_nanos().to_string()]);
+        if family.signed_in.load(Ordering::Relaxed) {
+            command.arg("--signed-in");
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         let mut child = command.spawn()?;
         let out = child.stdout.take().ok_or_else(|| io::Error::other("the process has no output"))?;

@@ -31,7 +31,11 @@ pub(crate) use tabs::Tabs;
 const OLD_ENOUGH: Duration = Duration::from_millis(300);
 
 /// How long anybody waits for a renewal or a sign-in, however often that has to be tried.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+
+/// How fast time passes for who signs in. A password takes its time to check, on threads that give way to all others: by the
+/// clock of most clients here no machine with anything else to do would ever answer in time.
+const SIGNING_IN: u32 = 1;
 
 /// How long to wait before something is tried again, by the clients' clock.
 pub(crate) const PAUSE: Duration = Duration::from_millis(500);
@@ -109,7 +113,7 @@ pub(crate) async fn renew(session: &Session, clock: FastClock) -> Result<AccessT
     }
 }
 
-/// Renews, however often the service cannot be reached meanwhile; for a minute.
+/// Renews, however often the service cannot be reached meanwhile.
 pub(crate) async fn renew_patiently(
     session: &Session,
     clock: FastClock,
@@ -125,13 +129,14 @@ pub(crate) async fn renew_patiently(
     timeout(PATIENCE, tries).await.unwrap_or(Err(SessionError::Unavailable { retry_after: None }))
 }
 
-/// Signs somebody in, however often that takes; for a minute. Passwords are slow to check, and by these clients' clock
-/// even more so.
+/// Signs somebody in at a session that shares its store with those which live by `clock`, however often that takes.
 pub(crate) async fn sign_in_patiently(
-    session: &Session,
+    described: SessionBuilder,
     person: &str,
     clock: FastClock,
 ) -> Result<(), SessionError> {
+    let clock = clock.at(SIGNING_IN);
+    let session = described.clock(Arc::new(clock)).build().await?;
     let tries = async {
         loop {
             match session.sign_in(Credentials::password(person, PASSWORD)).await {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use daypass_client::{MemoryStore, Session, SessionError};
+use daypass_client::{MemoryStore, Session, SessionBuilder, SessionError};
 use tokio::task::JoinSet;
 
 use super::caller::Caller;
@@ -45,12 +45,16 @@ impl Tabs {
             count,
             stream,
         };
-        sign_in_patiently(&tabs.open_tab(0).await?, person, run.clock).await?;
+        sign_in_patiently(tabs.tab(0), person, run.clock).await?;
         Ok(tabs)
     }
 
+    fn tab(&self, seed: u64) -> SessionBuilder {
+        describe(&self.service, self.run.clock, seed).store(self.store.clone())
+    }
+
     async fn open_tab(&self, seed: u64) -> Result<Session, SessionError> {
-        describe(&self.service, self.run.clock, seed).store(self.store.clone()).build().await
+        self.tab(seed).build().await
     }
 }
 

@@ -55,6 +55,11 @@ impl Presented {
         Some(Self { session, generation, ids, party, after_theft: false, copy: false, by_cookie: false })
     }
 
+    /// Whether the token came in its cookie, with ids of which none is for it.
+    fn is_of_another_cookie(&self) -> bool {
+        self.by_cookie && !self.ids.is_empty() && self.id(self.generation).is_none()
+    }
+
     fn id(&self, generation: u32) -> Option<Print> {
         self.ids.iter().find(|(label, _)| *label == generation).map(|(_, id)| *id)
     }
@@ -295,7 +300,7 @@ impl Entry {
                     object(Zero::FalseAlarms, format!("an honest request was refused: {reason}"));
                 }
             }
-            Outcome::Mismatch if request.by_cookie => account.add(What::Mismatches),
+            Outcome::Mismatch if request.is_of_another_cookie() => account.add(What::Mismatches),
             Outcome::Mismatch => object(Zero::Others, "ids without one for the token's generation".into()),
             Outcome::Odd(status) => object(Zero::Others, format!("a renewal was answered with {status}")),
             Outcome::Busy => account.add(What::Busy),

@@ -151,7 +151,12 @@ fn answers_that_the_contract_does_not_know_are_noticed() {
 #[test]
 fn a_cookie_may_be_newer_than_its_ids() {
     let by_cookie = Presented { by_cookie: true, ..request(1, "0:a") };
-    assert_eq!(objections(false, &[(by_cookie, Outcome::Mismatch)]), []);
+    assert_eq!(objections(false, &[(by_cookie.clone(), Outcome::Mismatch)]), []);
+    let named = Presented { ids: request(1, "1:b").ids, ..by_cookie.clone() };
+    let without = Presented { ids: Vec::new(), ..by_cookie };
+    for wrong in [named, without] {
+        assert_eq!(objections(false, &[(wrong, Outcome::Mismatch)]), [(Zero::Others, 1)]);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use daypass_client::store::TokenStore as _;
-use daypass_client::{MemoryStore, Record, Session, SessionError};
+use daypass_client::{MemoryStore, Record, Session, SessionBuilder, SessionError};
 
 use crate::account::Zero;
 use crate::clients::{describe, renew_patiently, sign_in_patiently};
@@ -13,10 +13,25 @@ use crate::run::Run;
 /// An owner.
 pub(super) struct Owner {
     run: Arc<Run>,
+    service: String,
+    client: Option<&'static str>,
     person: String,
     store: MemoryStore,
     tabs: [Session; 2],
     dice: Dice,
+}
+
+fn describe_tab(
+    (service, client): (&str, Option<&'static str>),
+    run: &Run,
+    store: &MemoryStore,
+    dice: &Dice,
+) -> SessionBuilder {
+    let described = describe(service, run.clock, dice.word()).store(store.clone());
+    match client {
+        Some(id) => described.client_id(id),
+        None => described,
+    }
 }
 
 /// What a thief could have seen in the store.
@@ -36,22 +51,18 @@ impl Owner {
         dice: &Dice,
     ) -> Result<Self, SessionError> {
         let store = MemoryStore::new().with_clock(Arc::new(run.clock));
-        let tab = || {
-            let described = describe(service, run.clock, dice.word()).store(store.clone());
-            match client {
-                Some(id) => described.client_id(id).build(),
-                None => described.build(),
-            }
-        };
+        let tab = || describe_tab((service, client), run, &store, dice).build();
         let tabs = [tab().await?, tab().await?];
+        let (service, person) = (service.to_owned(), person.to_owned());
         let dice = Dice::new(dice.word(), 0);
-        Ok(Self { run: Arc::clone(run), person: person.to_owned(), store, tabs, dice })
+        Ok(Self { run: Arc::clone(run), service, client, person, store, tabs, dice })
     }
 
     /// Signs in, however often that takes.
     pub(super) async fn sign_in(&self) -> Result<(), SessionError> {
-        let [tab, _] = &self.tabs;
-        sign_in_patiently(tab, &self.person, self.run.clock).await
+        let at = (self.service.as_str(), self.client);
+        let another = describe_tab(at, &self.run, &self.store, &self.dice);
+        sign_in_patiently(another, &self.person, self.run.clock).await
     }
 
     /// Renews once, before anything was stolen. None: he was signed out all the same, which has been objected to.

@@ -130,7 +130,8 @@ impl RevocationFeed {
     }
 
     /// How long the feed may go unread before it counts as stale; until it was first read it does in any case.
-    /// Default 30 s; at least twice the time between two polls.
+    /// Default 30 s; at least twice the time between two polls. Below 20 s it only polls: the stream says that there is
+    /// nothing new every 5 s, and may miss it for a while.
     pub fn max_staleness(mut self, age: Duration) -> Self {
         self.max_staleness = age;
         self

@@ -18,8 +18,20 @@ const MOST_PAGES: usize = 2000;
 /// A stream that is silent for so long is given up: the service says something every 5 s.
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// How far apart the service's heartbeats are.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// A stream that says nothing for so long from its start on is kept back by something on the way: the service begins at once.
+const FIRST_WORD: Duration = Duration::from_secs(5);
+
 /// How long a service that has no stream is not asked for it again.
 const NO_STREAM: Duration = Duration::from_mins(5);
+
+/// How long a stream is not asked for again that could not be had once; four times as long after each further time.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+
+/// After so many times in vain the pause does not grow any more.
+const VAIN: u32 = 8;
 
 /// Reads the feed for as long as somebody wants to know.
 #[derive(Debug)]
@@ -31,6 +43,8 @@ pub(super) struct Follower {
     entropy: Arc<dyn Entropy>,
     /// Until when the service is not asked for its stream, on the running clock.
     polls_until: Duration,
+    /// How often in a row a stream could not be had.
+    vain_streams: u32,
     /// What the log says of the feed.
     logged: Logged,
 }
@@ -57,6 +71,7 @@ impl Follower {
             schedule,
             entropy,
             polls_until: Duration::ZERO,
+            vain_streams: 0,
             logged: Logged::default(),
         }
     }
@@ -64,37 +79,34 @@ impl Follower {
     /// Follows the feed until the task is aborted, which may happen at any wait: what readers see is whole between
     /// two of them.
     ///
-    /// Each turn begins with a poll: whatever becomes of the stream, what is known is never older than by polls alone.
+    /// Each turn begins with a poll. A stream that cannot be had costs no poll: what is known is never older than by
+    /// polls alone, but for the five seconds that a stream may take to begin.
     pub(super) async fn run(mut self) {
         loop {
             self.ledger.forget(self.now());
-            let mut read = self.read_to_the_end().await.map(|began| self.shared.read(began));
+            let read = self.read_to_the_end().await.map(|began| self.shared.read(began));
             self.log(read.err());
-            let mut wait = None;
-            if read.is_ok() && self.may_listen() {
-                let (had_caught_up, ended) = self.listen().await;
-                wait = had_caught_up.then(|| self.schedule.let_go(self.dice()));
-                read = ended;
-            }
-            if let Err(error) = read {
-                self.shared.failed(error.fault);
-            }
-            let dice = self.dice();
-            let wait = wait.unwrap_or_else(|| match read {
-                Ok(()) => self.schedule.succeeded(dice),
-                Err(error) => self.schedule.failed(error.retry_after, dice),
-            });
+            let wait = match read {
+                Ok(()) if self.may_listen() => self.listen().await,
+                Ok(()) => self.schedule.succeeded(self.dice()),
+                Err(error) => {
+                    self.shared.failed(error.fault);
+                    self.schedule.failed(error.retry_after, self.dice())
+                }
+            };
             self.shared.next_in(wait);
             self.shared.clock.sleep(wait).await;
         }
     }
 
+    /// Heartbeats are so far apart that by them alone nobody is fresher than this.
     fn may_listen(&self) -> bool {
-        self.wire.has_stream() && self.shared.clock.running() >= self.polls_until
+        let fresh_enough = self.shared.max_staleness >= SILENCE.saturating_add(BEAT);
+        self.wire.has_stream() && fresh_enough && self.shared.clock.running() >= self.polls_until
     }
 
-    /// Listens to the stream until it ends. Says whether it had caught up, and why it ended if it should not have.
-    async fn listen(&mut self) -> (bool, Result<(), PollError>) {
+    /// Listens to the stream until it ends. Gives the wait until the next poll.
+    async fn listen(&mut self) -> Duration {
         let mut stream = Stream::after(self.ledger.cursor());
         let ended = self.hear(&mut stream).await;
         self.shared.set_streaming(false);
@@ -103,33 +115,49 @@ impl Follower {
             Ok(()) => tracing::debug!(%feed, "the stream of the revocation feed ended"),
             Err(PollError { status: Some(404 | 405 | 406 | 501), .. }) => {
                 tracing::info!(%feed, "the service has no stream of the revocation feed: it is polled");
-                self.polls_until = self.shared.clock.running().saturating_add(NO_STREAM);
-                return (false, Ok(()));
+                self.vain_streams = VAIN;
             }
-            Err(error) => tracing::debug!(%feed, %error, "the stream of the revocation feed broke"),
+            Err(error) => {
+                tracing::debug!(%feed, %error, "the stream of the revocation feed broke");
+                self.shared.failed(error.fault);
+            }
         }
-        (stream.is_ready(), ended)
+        let dice = self.dice();
+        if stream.is_ready() {
+            self.vain_streams = 0;
+            return self.schedule.let_go(dice);
+        }
+        let pause = FIRST_PAUSE.saturating_mul(4_u32.saturating_pow(self.vain_streams)).min(NO_STREAM);
+        self.vain_streams = self.vain_streams.saturating_add(1).min(VAIN);
+        self.polls_until = self.shared.clock.running().saturating_add(pause);
+        self.schedule.succeeded(dice)
     }
 
     async fn hear(&mut self, stream: &mut Stream) -> Result<(), PollError> {
         let mut answer = self.wire.stream(self.ledger.cursor()).await?;
         loop {
-            // What comes is not older than the wait for it, or had been on its way for no longer than the silence that is
-            // borne.
             let began = self.shared.clock.running();
+            let silence = if stream.is_ready() { SILENCE } else { FIRST_WORD };
             let come = tokio::select! {
                 biased;
                 come = answer.chunk() => come.map_err(|_| PollError::from(FeedFault::Unreachable))?,
-                () = self.shared.clock.sleep(SILENCE) => return Err(FeedFault::Timeout.into()),
+                () = self.shared.clock.sleep(silence) => return Err(FeedFault::Timeout.into()),
             };
             let Some(come) = come else { return Ok(()) };
-            stream.push(&come);
-            while let Some(heard) = stream.next()? {
-                if let Heard::Page(page) = heard {
-                    self.ledger.apply(page, self.now())?;
-                }
+            // The machine has slept meanwhile: what came may have been under way for as long.
+            if self.shared.clock.running().saturating_sub(began) > SILENCE {
+                return Err(FeedFault::Timeout.into());
             }
-            if stream.is_ready() {
+            stream.push(&come);
+            let mut is_fresh = false;
+            while let Some(heard) = stream.next()? {
+                is_fresh |= match heard {
+                    Heard::Page(page) => self.ledger.apply(page, self.now())?,
+                    Heard::Beat => stream.is_ready(),
+                };
+            }
+            if is_fresh {
+                // It is not older than the wait for it.
                 self.shared.heard(began);
                 self.shared.set_streaming(true);
             }

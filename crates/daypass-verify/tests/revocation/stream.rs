@@ -285,17 +285,39 @@ async fn whatever_a_stream_says_nothing_is_let_in_and_polls_go_on() {
 #[tokio::test]
 async fn a_stream_that_does_not_begin_is_waited_for_five_seconds_and_polls_go_on() {
     let told = Told::start_with(|faults| faults.always(STREAM, Fault::Hang)).await;
+    let (clock, faults) = (&told.following.clock, told.server.faults());
     for hung in 1..4 {
-        watched(told.server.faults().until_arrived(STREAM, hung)).await;
+        watched(faults.until_arrived(STREAM, hung)).await;
         assert_eq!(told.waits(|_| true).await, 5 * SECOND);
-        told.following.clock.advance(5 * SECOND);
+        clock.advance(5 * SECOND);
         let times = f64::from(u8::try_from(hung).unwrap());
         told.until(|told| told.following.polls_that("timeout") > times - 0.5).await;
-        let wait = told.waits(|wait| wait < 5 * SECOND).await;
         assert_eq!(told.outcome(1).await, "ok");
-        told.following.clock.advance(wait);
+        // 5 s, 20 s, 80 s: it is asked for more and more rarely, and polls do not wait for that.
+        let again = clock.running() + 5 * SECOND * 4_u32.pow(u32::try_from(hung).unwrap() - 1);
+        while clock.running() < again {
+            assert_eq!(faults.arrived(STREAM), hung);
+            let polls = told.following.polls();
+            let wait = told.waits(|wait| wait <= SECOND * 11 / 10).await;
+            clock.advance(wait);
+            told.until(|told| told.following.polls() > polls + 0.5).await;
+        }
     }
-    assert!(told.following.polls_that("read") > 2.5 && !told.following.health().stale);
+    assert!(told.following.polls_that("read") > 90.0 && !told.following.health().stale);
+}
+
+#[tokio::test]
+async fn where_less_staleness_is_borne_than_heartbeats_show_it_only_polls() {
+    let service = TestService::start().await;
+    let (id, secret) = service.client();
+    let feed = RevocationFeed::new(service.url()).credentials(id, secret).max_staleness(10 * SECOND);
+    let keys = StaticKeys::from_jwks(&service.service().published_keys().json).unwrap();
+    let builder = Verifier::builder().issuer(service.url()).audience(service.url()).keys(keys);
+    let following = Following::listening(builder, service.clock(), feed);
+    for _ in 0..5 {
+        following.next_poll().await;
+    }
+    assert_eq!((service.faults().arrived(STREAM), following.health().streaming), (0, false));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ export async function browserClient(given: Arguments, tell: Tell, leave: Promise
   let isOver = false;
   try {
     const first = await openTab(chromium, pages, given);
-    await signInPatiently(first, given, tell);
+    if (!given.signedIn) await signInPatiently(first, given, tell);
     const lives = Array.from({ length: given.tabs }, async (_, number) => {
       const dice = new Dice(given.seed + number);
       const caller = new Caller(dice, given.fast, tell);

@@ -26,7 +26,7 @@ export async function nodeClient(given: Arguments, tell: Tell, leave: Promise<vo
     );
   const caller = new Caller(new Dice(given.seed), fast, tell);
   const calls = async (): Promise<number> => {
-    await signInOnce(session, ask, caller, `${store}.signing-in`, { username: user, password });
+    if (!given.signedIn) await signInOnce(session, ask, caller, `${store}.signing-in`, { username: user, password });
     while (await caller.call(ask));
     return 1;
   };

@@ -13,6 +13,8 @@ export interface Arguments {
   pagePort: number;
   service: string;
   store: string;
+  /** Whether somebody signed in on the store before. */
+  signedIn: boolean;
   seed: number;
   fast: Fast;
 }

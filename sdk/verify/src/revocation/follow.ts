@@ -12,8 +12,12 @@ import { NoStream, type Wire } from "./wire.js";
 const MOST_PAGES = 2000;
 /** A stream that brings nothing for so long is dead: heartbeats come every 5 s. */
 const SILENCE = 12_000;
+/** One that says nothing for so long from its start on is kept back by something on the way. */
+const FIRST_WORD = 5_000;
 /** How long a service without a stream is polled before the stream is tried again. */
 const STREAM_AGAIN = 300_000;
+/** The same after a stream could not be had for another reason; four times as long after each further time. */
+const FIRST_PAUSE = 5_000;
 
 /** Reads the feed until it is stopped. */
 export class Follower {
@@ -25,6 +29,10 @@ export class Follower {
   readonly #wantsStream: boolean;
   readonly #stop = new AbortController();
   #streamNotBefore = -Infinity;
+  /** Whether the stream has told everything. */
+  #caughtUp = false;
+  /** How often in a row a stream could not be had. */
+  #vainStreams = 0;
   #cancelTimer: () => void = () => undefined;
   #loggedFault: FeedFault | undefined;
   #loggedStale = false;
@@ -98,6 +106,7 @@ export class Follower {
   async #readStream(): Promise<void> {
     const began = this.#around.clock.running();
     const turn = new AbortController();
+    this.#caughtUp = false;
     const stopped = () => turn.abort();
     this.#stop.signal.addEventListener("abort", stopped, { once: true });
     if (this.#stop.signal.aborted) stopped();
@@ -106,8 +115,10 @@ export class Follower {
       this.#followed.mode = "stream";
       await this.#readEvents(reader, began);
     } catch (error) {
-      if (!(error instanceof NoStream)) throw error;
-      this.#streamNotBefore = this.#around.clock.running() + STREAM_AGAIN;
+      if (this.#stop.signal.aborted || this.#caughtUp) throw error;
+      const pause = error instanceof NoStream ? STREAM_AGAIN : FIRST_PAUSE * 4 ** this.#vainStreams++;
+      this.#streamNotBefore = this.#around.clock.running() + Math.min(pause, STREAM_AGAIN);
+      if (!(error instanceof NoStream)) this.#followed.failed(FeedError.of(error).fault);
       await this.#poll();
     } finally {
       this.#stop.signal.removeEventListener("abort", stopped);
@@ -119,21 +130,25 @@ export class Follower {
   async #readEvents(reader: ReadableStreamDefaultReader<Uint8Array>, began: number): Promise<void> {
     const parser = new EventParser();
     const { clock } = this.#around;
-    let complete = false;
     try {
       for (;;) {
-        const piece = await inTime(this.#around, SILENCE, this.#stop.signal, () => reader.read());
+        const piece = await inTime(this.#around, this.#caughtUp ? SILENCE : FIRST_WORD, this.#stop.signal, () =>
+          reader.read(),
+        );
         if (piece.done) break;
         let changed = false;
         for (const item of parser.push(piece.value)) {
           const page = pageOf(item);
           if (page === undefined) continue;
           this.#followed.apply(page);
-          complete = page.reset ? false : complete || page.complete;
+          this.#caughtUp = !page.reset && (this.#caughtUp || page.complete);
           changed = true;
         }
-        if (complete) this.#followed.read(clock.running(), changed);
-        if (complete) this.#log(undefined);
+        if (this.#caughtUp) {
+          this.#vainStreams = 0;
+          this.#followed.read(clock.running(), changed);
+          this.#log(undefined);
+        }
         this.#followed.forget();
       }
     } catch (error) {
@@ -142,7 +157,7 @@ export class Follower {
       reader.cancel().catch(() => undefined);
     }
     // A service that is restarted ends its streams: one that had told everything was not in vain.
-    if (!complete || clock.running() - began < 1000) throw new FeedError("unreachable");
+    if (!this.#caughtUp || clock.running() - began < 1000) throw new FeedError("unreachable");
   }
 
   #log(error: FeedError | undefined): void {

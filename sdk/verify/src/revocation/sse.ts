@@ -24,7 +24,7 @@ export class EventParser {
   #name = "";
   #data: string[] = [];
   #length = 0;
-  /** Stays for the events that follow. */
+  /** The standard lets it stay for the events that follow; ours have one where it is theirs. */
   #id: string | undefined;
 
   push(piece: Uint8Array): StreamItem[] {
@@ -60,12 +60,13 @@ export class EventParser {
   }
 
   #dispatch(): StreamItem | undefined {
-    const [name, data] = [this.#name, this.#data];
+    const [name, data, id] = [this.#name, this.#data, this.#id];
     this.#name = "";
+    this.#id = undefined;
     this.#data = [];
     this.#length = 0;
     // The standard drops an event without data; ours are told by their names.
     if (name === "" && data.length === 0) return undefined;
-    return { kind: "event", name: name || "message", data: data.join("\n"), id: this.#id };
+    return { kind: "event", name: name || "message", data: data.join("\n"), id };
   }
 }
