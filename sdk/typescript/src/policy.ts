@@ -11,12 +11,10 @@ export interface Moment {
   readonly running: number;
 }
 
-/** An access token with all that tells how long it serves. */
-export interface Current {
+/** An access token with all that tells how long it serves, and when this process asked for it or read it from a store. */
+export interface Current extends Moment {
   /** The record that it came with: when it was asked for by the wall clock, and for how long it serves. */
   readonly record: Served;
-  /** When this process asked for it, or read it from a store. */
-  readonly since: Moment;
   /** Whether this process asked for it. */
   readonly here: boolean;
   /** From 0 to 1, drawn once for each token, so that those who signed in together do not renew together. */
@@ -36,7 +34,7 @@ function lifetime({ record }: Current): number {
 
 /** The token's age: the greater one of what both clocks say. A wall clock that stands before the request says nothing. */
 function age(current: Current, { wall, running }: Moment): number {
-  return Math.max(wall - current.record.requested_at_ms, running - current.since.running, 0);
+  return Math.max(wall - current.record.requested_at_ms, running - current.running, 0);
 }
 
 /** How long the token still serves. */
@@ -72,6 +70,6 @@ function renewedAt(current: Current): number {
  * next one too; but one from a store whose wall clock has been set back since may be of any age.
  */
 export function isRefusable(current: Current, now: Moment): boolean {
-  const unsure = !current.here && current.record.requested_at_ms > Math.min(current.since.wall, now.wall);
+  const unsure = !current.here && current.record.requested_at_ms > Math.min(current.wall, now.wall);
   return unsure || age(current, now) >= Math.min(TOO_YOUNG_TO_BE_REFUSED, lifetime(current) / 4);
 }

@@ -63,7 +63,11 @@ function refused(status: number, body: string, transport: Transport): Answer | u
   // A client that sends a cookie has no token to forget in a body.
   return transport === "cookie" && String(error_description).includes("refresh_token")
     ? { is: "no_cookie" }
-    : { is: "denied", error: config(`the service refuses this client: ${error}`) };
+    : { is: "denied", error: refusal(error) };
+}
+
+function refusal(why: unknown): SessionError {
+  return config(`the service refuses: ${why}`);
 }
 
 /** Reads the answer to a sign-in; throws what it comes to instead of a pair. */
@@ -77,12 +81,12 @@ export function readLogin(reply: Reply, transport: Transport): Pair {
   const problem = [400, 401, 403].includes(status) && isOf(reply, "problem+json") && readObject(body)["type"];
   const [, name] = /^urn:daypass:problem:([\w-]+)$/.exec(String(problem)) ?? [];
   if (name === "invalid-credentials") {
-    throw new SessionError("credentials", "the user name or the password is wrong");
+    throw new SessionError("credentials", "wrong user name or password");
   }
-  throw name ? config(`the service refuses the sign-in: ${name}`) : unavailable(retryAfter(headers));
+  throw name ? refusal(name) : unavailable(retryAfter(headers));
 }
 
 /** Whether the answer says that it is of this type of `application`. */
 function isOf({ headers }: Reply, type: string): boolean {
-  return headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() === `application/${type}`;
+  return headers.get("content-type")?.toLowerCase().split(/\s*;/)[0] === `application/${type}`;
 }
