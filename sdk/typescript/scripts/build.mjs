@@ -1,5 +1,5 @@
-// Compiles the package into dist, and makes it small: what nobody outside can name gets short names, and numbers that only
-// readers need a name for have none.
+// Compiles the package into dist, and makes it small: what nobody outside can name gets short names, and constants that
+// only readers need a name for have none.
 
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,12 +14,12 @@ const dist = join(root, "dist");
 const INTERNAL = `ahead asked awoke began changing closing cookieless current ended env failures flight frozen hasFailed
   here jitter listen mismatches next out outbox pair post skew snapshot told unseen unwritten wakers wall stop landed listeners`;
 
-/** Puts a module's own numbers in place of their names. */
+/** Puts a module's own numbers, texts and patterns in place of their names. */
 function inlined(code) {
-  const found = /^const ([A-Z_]+) = ([\d_*() ]+);\n/m.exec(code);
+  const found = /^const ([A-Z_]+) =\s+([\d_*() ]+|"[^"\n]*"|\/.*\/i?);\n/m.exec(code);
   if (!found) return code;
   const [all, name, value] = found;
-  return inlined(code.replace(all, "").replaceAll(new RegExp(`\\b${name}\\b`, "g"), `(${value})`));
+  return inlined(code.replace(all, "").replaceAll(new RegExp(`\\b${name}\\b`, "g"), () => `(${value})`));
 }
 
 rmSync(dist, { recursive: true, force: true });

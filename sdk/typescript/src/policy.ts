@@ -47,22 +47,20 @@ export function need(current: Current, now: Moment, least = 0): Need {
   const life = lifetime(current);
   const remains = left(current, now);
   if (remains <= 0) return "wait";
-  const ends = endOf(current.record);
   // The service cuts tokens to the session's end: another would serve no longer. Nor would it be of use to ask again and
   // again for a token that never serves so long.
-  if (ends !== undefined && ends - now.wall <= remains + ROUNDING) return "fresh";
+  if (endOf(current.record) - now.wall <= remains + ROUNDING) return "fresh";
   if (life - remains < Math.min(TOO_YOUNG_TO_RENEW_AHEAD, life / 4)) return "fresh";
   if (remains <= Math.max(Math.min(HARD, life / 20), least)) return "wait";
   return life - remains >= renewedAt(current) ? "behind" : "fresh";
 }
 
-/** The age at which the token is renewed if it is in use. */
+/** The age at which the token is renewed if it is in use, and not too young. */
 function renewedAt(current: Current): number {
   const life = lifetime(current);
   const { refresh_in } = current.record;
   const soft = Math.min(SOFT, life / 5) * (0.75 + current.jitter / 2);
-  const wished = refresh_in === undefined ? life - soft : refresh_in * 1000;
-  return Math.max(wished, Math.min(TOO_YOUNG_TO_RENEW_AHEAD, life / 4));
+  return refresh_in === undefined ? life - soft : refresh_in * 1000;
 }
 
 /**

@@ -1,6 +1,6 @@
 // What a session knows between two calls, and how others are told when it changes.
 
-import type { Environment, Release } from "../environment.js";
+import { type Environment, type Release, within } from "../environment.js";
 import { type ErrorCode, SessionError, type SignOutReason, storeFailed } from "../errors.js";
 import type { Events, SessionState } from "../events.js";
 import { type Current, left, type Moment } from "../policy.js";
@@ -9,6 +9,9 @@ import type { Exchange, Stored, TokenStore } from "../store/store.js";
 import type { Transport } from "../wire/pair.js";
 import { type Backoff, noBackoff, woke } from "./backoff.js";
 import type { Tries } from "./tries.js";
+
+/** Half of how long one call to the store may take, in milliseconds. */
+const STORE_LIMIT = 5000;
 
 /** What a session is described by, checked. */
 export interface Setting {
@@ -135,21 +138,27 @@ async function look(engine: Engine): Promise<void> {
 /** Reads the store. What another service or client left there is no session. */
 export async function load(engine: Engine): Promise<Stored> {
   engine.unseen = false;
-  const { version, record } = await guarded(engine.store.load());
+  const { version, record } = await guarded(engine, async () => engine.store.load());
   const isOurs = record?.service === engine.service && record.client_id === engine.client_id;
   return { version, record: isOurs ? record : null };
 }
 
-export function exchange({ store }: Engine, version: string, record: SessionRecord | null): Promise<Exchange> {
-  return guarded(store.compareExchange(version, record));
+export function exchange(engine: Engine, version: string, record: SessionRecord | null): Promise<Exchange> {
+  return guarded(engine, async () => engine.store.compareExchange(version, record));
 }
 
-async function guarded<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw storeFailed(error);
-  }
+/** A call to the store. One that never ends has failed; what it does later is a change like any other. */
+async function guarded<T>({ env }: Engine, call: () => Promise<T>): Promise<T> {
+  let cause: unknown;
+  const work = call().catch((error) => {
+    cause = error;
+    return undefined;
+  });
+  const wait = () => within<T>(env, STORE_LIMIT, (end) => work.then(end));
+  // Twice half as long: whoever sleeps through one wait has the other to catch up.
+  const made = (await wait()) ?? (await wait());
+  if (!made) throw storeFailed(cause);
+  return made;
 }
 
 /** Takes over what a store holds, if it is not what is known already. The answer: whether it is of use. */

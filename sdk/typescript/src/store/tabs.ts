@@ -57,11 +57,12 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
     },
     compareExchange: async (version, record) => {
       const { done, stored } = await inner.compareExchange(version, record && written(record));
-      if (!done) return { done, stored: whole(stored) };
-      if (record?.access_token) heard = record;
-      seen = record?.generation ?? 0;
-      post({ record: record && { ...record, attempts: [] } } satisfies Message);
-      return { done, stored: { version: stored.version, record } };
+      if (done) {
+        if (record?.access_token) heard = record;
+        seen = record?.generation ?? 0;
+        post({ record: record && { ...record, attempts: [] } } satisfies Message);
+      }
+      return { done, stored: whole(stored) };
     },
     subscribe: (listener) =>
       listen((data) => {
