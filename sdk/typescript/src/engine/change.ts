@@ -58,7 +58,7 @@ async function install(engine: Engine, pair: Pair, asked: Moment): Promise<void>
       const old = [before.record, engine.unwritten ?? engine.record];
       overtake(engine);
       engine.ended = undefined;
-      hold(engine, record, stored.version, currentOf(engine, record, asked, true));
+      hold(engine, record, stored.version, currentOf(engine, record, asked));
       noteClock(engine, record);
       for (const token of tokens(old, record)) logOutBehind(engine, token);
       return;
@@ -112,7 +112,7 @@ async function remove(engine: Engine): Promise<SessionRecord | null> {
 function tokens(records: readonly (SessionRecord | null | undefined)[], except?: SessionRecord): Iterable<string> {
   const found = new Map<string, string>();
   for (const record of records) if (record?.refresh_token) found.set(record.session_id, record.refresh_token);
-  if (except) found.delete(except.session_id);
+  found.delete(except?.session_id ?? "");
   return found.values();
 }
 

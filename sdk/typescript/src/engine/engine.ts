@@ -194,7 +194,7 @@ function takeOver(engine: Engine, version: string, record: SessionRecord): void 
   const { access_token } = record;
   // What this process asked for itself it knows the age of.
   const isNew = access_token && !kept && access_token !== tokenOf(engine);
-  const next = isNew ? currentOf(engine, record as Served, now(engine), false) : same ? current : undefined;
+  const next = isNew ? currentOf(engine, record as Served) : same ? current : undefined;
   hold(engine, record, version, next, kept);
 }
 
@@ -208,9 +208,9 @@ export function serves(engine: Engine): boolean {
   return !!engine.current && left(engine.current, now(engine)) > 0;
 }
 
-/** The access token of a record that was asked for, or read, at this moment. */
-export function currentOf({ env }: Engine, record: Served, since: Moment, here: boolean): Current {
-  return { ...since, record, here, jitter: env.random() };
+/** The access token of a record that was asked for at that moment, or read just now. */
+export function currentOf(engine: Engine, record: Served, asked?: Moment): Current {
+  return { ...(asked ?? now(engine)), record, here: !!asked, jitter: engine.env.random() };
 }
 
 /** Somebody is signed in. */

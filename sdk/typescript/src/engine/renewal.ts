@@ -168,9 +168,8 @@ function served(engine: Engine, flight: Flight): string | undefined {
 
 /** The id for the coming rotation is made and written down; then a request may leave. */
 async function step(engine: Engine, flight: Flight): Promise<string | undefined> {
-  const { store } = engine;
   const record = check(engine, flight);
-  const header = store.ids === false ? "" : attemptsHeader(record);
+  const header = engine.store.ids === false ? "" : attemptsHeader(record);
   if (header === undefined) return put(engine, flight, withId(record, randomId()));
   if (await ready(engine, flight)) {
     // Somebody else may have been luckier. If that cannot be read, a repetition does no harm.
@@ -268,7 +267,7 @@ async function over(
 /** Writes the tokens of a renewal that was asked for at `asked`. Where they are not wanted any more they are handed back. */
 async function keep(engine: Engine, flight: Flight, sent: SessionRecord, pair: Pair, asked: Moment): Promise<string> {
   const record = renewed(sent, pair, asked.wall);
-  const current = currentOf(engine, record, asked, true);
+  const current = currentOf(engine, record, asked);
   const give = (kept: SessionRecord, version: string, unwritten?: SessionRecord) => {
     check(engine, flight);
     hold(engine, kept, version, current, unwritten);

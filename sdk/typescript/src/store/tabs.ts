@@ -22,7 +22,7 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
   let heard: SessionRecord | undefined;
   /** The generation that the store had when it was last looked at. */
   let seen = 0;
-  let hearing = (): void => undefined;
+  let hearing: (() => void) | undefined;
 
   const whole = (stored: Stored): Stored => {
     const { record } = stored;
@@ -69,7 +69,7 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
         const message = data as Message;
         if (message !== "need") {
           if (message.record?.access_token) heard = message.record;
-          hearing();
+          hearing?.();
           listener();
         } else if (heard) post({ record: heard } satisfies Message);
       }),
