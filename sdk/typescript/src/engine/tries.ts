@@ -52,17 +52,17 @@ export function gaveUp({ env, asked }: Engine): SessionError {
 }
 
 /**
- * One request. Undefined: there was no answer in time, or not a whole one, or the host has come back and the
- * connection is not to be trusted, or nobody wants the answer any more.
+ * One request. Undefined: there was no answer in time. Null: there was not a whole one, or the host has come back and
+ * the connection is not to be trusted, or nobody wants the answer any more.
  */
 export async function attempt(
   engine: Engine,
   request: ServiceRequest,
   tries: Tries = newTries(engine),
   longest: number = ATTEMPT,
-): Promise<Reply | undefined> {
-  return pause(engine, Math.min(longest, Math.max(timeLeft(engine, tries), 1000)), (end, over) => {
-    const cancel = () => end();
+): Promise<Reply | null | undefined> {
+  return pause<Reply>(engine, Math.min(longest, Math.max(timeLeft(engine, tries), 1000)), (end, over) => {
+    const cancel = () => end(null);
     tries.stop?.signal.addEventListener("abort", cancel);
     send(engine, request, over).then(end, cancel);
   });
@@ -96,7 +96,7 @@ export async function logOut(engine: Engine, token: string | undefined, stop?: A
     await ready(engine, tries);
     const reply = await attempt(engine, logoutRequest(engine.service, token), tries);
     if (reply?.status === 204) return reachable(engine);
-    inVain(engine, tries, reply && retryAfter(reply.headers));
+    inVain(engine, tries, reply ? retryAfter(reply.headers) : undefined);
   }
 }
 
@@ -111,20 +111,20 @@ export function logOutBehind(engine: Engine, token: string | undefined): void {
 
 /**
  * Lets something take `limit` milliseconds, or waits for so long, unless the host comes back in the meantime. A request
- * goes on when the page is merely seen again.
+ * goes on when the page is merely seen again. Undefined: the time is over.
  */
-async function pause<T>(engine: Engine, limit: number, work?: Work<T>): Promise<T | undefined> {
+async function pause<T>(engine: Engine, limit: number, work?: Work<T | null>): Promise<T | null | undefined> {
   const { env, wakers } = engine;
   const began = env.running();
-  const made = await within<T>(env, limit, (end, over) => {
+  const made = await within<T | null>(env, limit, (end, over) => {
     over.addEventListener(
       "abort",
-      enlist(wakers, (connection) => (connection || !work) && end()),
+      enlist(wakers, (connection) => (connection || !work) && end(null)),
     );
     work?.(end, over);
   });
   // Most of what looks like an endless wait is a machine that slept.
-  if (!made && env.running() - began > limit + SUSPENDED) wake(engine, true);
+  if (made === undefined && env.running() - began > limit + SUSPENDED) wake(engine, true);
   return made;
 }
 
