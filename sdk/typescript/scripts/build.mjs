@@ -1,4 +1,5 @@
-// Compiles the package into dist, and makes it small: what nobody outside can name gets short names.
+// Compiles the package into dist, and makes it small: what nobody outside can name gets short names, and constants that
+// only readers need a name for have none.
 
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,8 +11,16 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
 
 /** Members of the engine's own values: none is of a platform's object, of JSON or of the public types. */
-const INTERNAL = `ahead asked awoke backoff began changing closing cookieless current ended env failures flight hasFailed
-  here jitter mismatches out outbox pair since skew snapshot told tries unpersisted unseen unwritten wakers wall wish stop landed listeners`;
+const INTERNAL = `ahead asked awoke began changing closing cookieless current ended env failures flight frozen hasFailed
+  here jitter listen mismatches next out outbox pair post skew snapshot told unseen unwritten wakers wall stop landed listeners`;
+
+/** Puts a module's own numbers, texts and patterns in place of their names. */
+function inlined(code) {
+  const found = /^const ([A-Z_]+) =\s+([\d_*() ]+|"[^"\n]*"|\/.*\/i?);\n/m.exec(code);
+  if (!found) return code;
+  const [all, name, value] = found;
+  return inlined(code.replace(all, "").replaceAll(new RegExp(`\\b${name}\\b`, "g"), () => `(${value})`));
+}
 
 rmSync(dist, { recursive: true, force: true });
 execFileSync("npx", ["--no-install", "tsc", "-p", "."], { cwd: root, stdio: "inherit" });
@@ -19,10 +28,11 @@ let mangleCache = {};
 for (const name of readdirSync(dist, { recursive: true }).sort()) {
   if (!name.endsWith(".js")) continue;
   const file = join(dist, name);
-  const made = await transform(readFileSync(file, "utf8"), {
+  const made = await transform(inlined(readFileSync(file, "utf8")), {
     target: "es2022",
     mangleProps: new RegExp(`^(${INTERNAL.trim().split(/\s+/).join("|")})$`),
     mangleCache,
+    minifySyntax: true,
   });
   ({ mangleCache } = made);
   writeFileSync(file, made.code);

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-const LIMIT = 8 * 1024;
+const LIMIT = 8000;
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 const entries = {
   ".": "index.js",

@@ -85,18 +85,18 @@ export function isBrowser(): boolean {
   return !!host.location;
 }
 
-const HEARD = ["online", "pageshow", "visibilitychange", "freeze", "resume"];
-
 function lifecycle(listener: (what: Lifecycle) => void): Release {
   const hear = ({ type, persisted }: Heard) => {
-    if (type === HEARD[2]) listener(visible() ? "visible" : "hidden");
-    else if (type === HEARD[3]) listener("frozen");
     // A page that is shown for the first time comes back from nowhere.
-    else if (persisted !== false) listener("online");
+    if (persisted === false) return;
+    if (type === "visibilitychange") listener(visible() ? "visible" : "hidden");
+    else listener(type === "freeze" ? "frozen" : "online");
   };
   const heard = new AbortController();
   // Capturing: what happens to the document does not always bubble up to the window.
-  for (const type of HEARD) host.addEventListener?.(type, hear, { signal: heard.signal, capture: true });
+  for (const type of ["online", "pageshow", "visibilitychange", "freeze", "resume"]) {
+    host.addEventListener?.(type, hear, { signal: heard.signal, capture: true });
+  }
   return () => heard.abort();
 }
 
@@ -112,7 +112,7 @@ export function environment(replaced: Partial<Environment> = {}): Environment {
     running: () => performance.now(),
     setTimeout: (callback, milliseconds) => setTimeout(callback, milliseconds),
     clearTimeout: (timer) => clearTimeout(timer as number),
-    random: () => Math.random(),
+    random: Math.random,
     locks: host.navigator?.locks,
     get indexedDB() {
       return host.indexedDB;
@@ -126,7 +126,7 @@ export function environment(replaced: Partial<Environment> = {}): Environment {
     location: host.document && host.location,
   };
   // Copied with their getters: a spread would look.
-  return Object.defineProperties(platform, Object.getOwnPropertyDescriptors(replaced));
+  return Object.create(platform, Object.getOwnPropertyDescriptors(replaced));
 }
 
 /** 160 random bits that nobody can guess, in some fifty digits. */
@@ -134,20 +134,28 @@ export function randomId(): string {
   return crypto.getRandomValues(new Uint32Array(5)).join("-");
 }
 
-/** Waits for a lock of the browser's, and goes without after `wait` milliseconds. It is never stolen. */
-export function webLock(env: Environment, name: string, wait: number): Promise<Release | null> {
+/** What ends by calling `end`, and is called off by the signal `over` if it has not. */
+export type Work<T> = (end: (value?: T) => void, over: AbortSignal) => void;
+
+/** Lets something take `limit` milliseconds. Undefined if it takes longer. */
+export function within<T>(env: Environment, limit: number, work: Work<T>): Promise<T | undefined> {
   return new Promise((resolve) => {
-    const given = new AbortController();
-    const timer = env.setTimeout(() => given.abort(), wait);
-    const end = (release: Release | null) => {
+    const over = new AbortController();
+    const end = (value?: T) => {
       env.clearTimeout(timer);
-      resolve(release);
+      resolve(value);
+      over.abort();
     };
+    const timer = env.setTimeout(end, limit);
+    work(end, over.signal);
+  });
+}
+
+/** Waits for a lock of the browser's, and goes without after `wait` milliseconds. It is never stolen. */
+export function webLock(env: Environment, name: string, wait: number): Promise<Release | undefined> {
+  return within(env, wait, (end, signal) => {
     // Where there are no locks, where they are forbidden, or when the wait was in vain.
-    const without = () => end(null);
-    (async () => env.locks?.request(name, { signal: given.signal }, () => new Promise<void>(end)))().then(
-      without,
-      without,
-    );
+    const without = () => end();
+    (async () => env.locks?.request(name, { signal }, () => new Promise<void>(end)))().then(without, without);
   });
 }

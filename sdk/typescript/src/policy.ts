@@ -11,12 +11,10 @@ export interface Moment {
   readonly running: number;
 }
 
-/** An access token with all that tells how long it serves. */
-export interface Current {
+/** An access token with all that tells how long it serves, and when this process asked for it or read it from a store. */
+export interface Current extends Moment {
   /** The record that it came with: when it was asked for by the wall clock, and for how long it serves. */
   readonly record: Served;
-  /** When this process asked for it, or read it from a store. */
-  readonly since: Moment;
   /** Whether this process asked for it. */
   readonly here: boolean;
   /** From 0 to 1, drawn once for each token, so that those who signed in together do not renew together. */
@@ -36,7 +34,7 @@ function lifetime({ record }: Current): number {
 
 /** The token's age: the greater one of what both clocks say. A wall clock that stands before the request says nothing. */
 function age(current: Current, { wall, running }: Moment): number {
-  return Math.max(wall - current.record.requested_at_ms, running - current.since.running, 0);
+  return Math.max(wall - current.record.requested_at_ms, running - current.running, 0);
 }
 
 /** How long the token still serves. */
@@ -49,22 +47,20 @@ export function need(current: Current, now: Moment, least = 0): Need {
   const life = lifetime(current);
   const remains = left(current, now);
   if (remains <= 0) return "wait";
-  const ends = endOf(current.record);
   // The service cuts tokens to the session's end: another would serve no longer. Nor would it be of use to ask again and
   // again for a token that never serves so long.
-  if (ends !== undefined && ends - now.wall <= remains + ROUNDING) return "fresh";
+  if (endOf(current.record) - now.wall <= remains + ROUNDING) return "fresh";
   if (life - remains < Math.min(TOO_YOUNG_TO_RENEW_AHEAD, life / 4)) return "fresh";
   if (remains <= Math.max(Math.min(HARD, life / 20), least)) return "wait";
   return life - remains >= renewedAt(current) ? "behind" : "fresh";
 }
 
-/** The age at which the token is renewed if it is in use. */
+/** The age at which the token is renewed if it is in use, and not too young. */
 function renewedAt(current: Current): number {
   const life = lifetime(current);
   const { refresh_in } = current.record;
   const soft = Math.min(SOFT, life / 5) * (0.75 + current.jitter / 2);
-  const wished = refresh_in === undefined ? life - soft : refresh_in * 1000;
-  return Math.max(wished, Math.min(TOO_YOUNG_TO_RENEW_AHEAD, life / 4));
+  return refresh_in === undefined ? life - soft : refresh_in * 1000;
 }
 
 /**
@@ -72,6 +68,6 @@ function renewedAt(current: Current): number {
  * next one too; but one from a store whose wall clock has been set back since may be of any age.
  */
 export function isRefusable(current: Current, now: Moment): boolean {
-  const unsure = !current.here && current.record.requested_at_ms > Math.min(current.since.wall, now.wall);
+  const unsure = !current.here && current.record.requested_at_ms > Math.min(current.wall, now.wall);
   return unsure || age(current, now) >= Math.min(TOO_YOUNG_TO_BE_REFUSED, lifetime(current) / 4);
 }

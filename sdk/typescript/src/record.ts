@@ -32,9 +32,9 @@ export interface SessionRecord extends Partial<Pair> {
 /** A record that came with an access token. */
 export type Served = SessionRecord & Pair & { readonly requested_at_ms: number };
 
-/** When the session itself ends, on the wall clock, in milliseconds; undefined for one without end. */
-export function endOf({ refresh_expires_in, requested_at_ms }: Served): number | undefined {
-  return refresh_expires_in === undefined ? undefined : requested_at_ms + refresh_expires_in * 1000;
+/** When the session itself ends, on the wall clock, in milliseconds; infinite for one without end. */
+export function endOf({ refresh_expires_in = Infinity, requested_at_ms }: Served): number {
+  return requested_at_ms + refresh_expires_in * 1000;
 }
 
 /**

@@ -100,7 +100,7 @@ export function createSession(options: SessionOptions): Session {
     signOut: ({ everywhere = false } = {}) => signOut(engine, everywhere),
     wake: () => wake(engine, true),
     close: () => {
-      for (const release of engine.closing.splice(0)) release();
+      for (const release of engine.closing.splice(0)) release?.();
     },
   };
 }
@@ -120,14 +120,16 @@ function lead(env: Environment, loginUrl: string): void {
   location.assign(url.href);
 }
 
+/** What nobody on the way can read: encrypted, or on this machine. */
+const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1])[:/])/;
+
 /** A URL that tokens may go to. */
 function checked(text: string, env: Environment, allowHttp: boolean, path = /^/): URL {
   const url = new URL(text, env.location?.href);
-  const { protocol, hostname, href, pathname } = url;
-  const here = allowHttp || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  const safe = allowHttp ? /^https?:/ : SAFE;
   // A query and a fragment that are empty are there as well.
-  if (!path.test(pathname) || (protocol !== "https:" && !(here && protocol === "http:")) || /[?#@]/.test(href)) {
-    throw config("not a plain https URL, nor http with allowHttp");
+  if (!path.test(url.pathname) || !safe.test(url.href) || /[?#@]/.test(url.href)) {
+    throw config("not a plain https URL");
   }
   return url;
 }

@@ -6,7 +6,7 @@ import { memoryStore } from "@daypass/client";
 import { flush } from "./support/clock.js";
 import { names, rejection } from "./support/outcome.js";
 import { API } from "./support/service.js";
-import { failing, gate, REFRESH, Stage, until } from "./support/stage.js";
+import { failing, gate, hanging, REFRESH, Stage, until } from "./support/stage.js";
 
 test("s01 a hundred calls with an expired token make one renewal", async () => {
   const stage = new Stage();
@@ -255,6 +255,96 @@ test("an attempt id is stored before the request leaves, and without that none l
   held.open();
   await stage.clock.through(call);
   assert.equal(stage.service.attempts()[0], `0:${stored}`);
+});
+
+test("a store that never ends a call has failed, and the session is kept", async () => {
+  for (const hangs of ["load", "compareExchange"] as const) {
+    const stage = new Stage();
+    const store = hanging(stage.store);
+    stage.store = store;
+    const { session, events } = await stage.expired();
+    store.hangs = hangs;
+    const error = await rejection(stage.clock.through(session.getAccessToken()));
+    assert.deepEqual([error.code, error.isTemporary(), error.isSignedOut()], ["store", true, false], hangs);
+    assert.equal(stage.service.requests(REFRESH).length, 0, hangs);
+    store.hangs = undefined;
+    await stage.clock.through(session.getAccessToken());
+    assert.deepEqual([stage.service.rotations, stage.service.reuses], [1, 0], hangs);
+    assert.ok(!names(events).includes("signedout"), hangs);
+  }
+});
+
+test("an id that a hanging store has written after all is the one that is sent", async () => {
+  const stage = new Stage();
+  const store = hanging(stage.store);
+  stage.store = store;
+  const { session } = await stage.expired();
+  store.hangs = "compareExchange";
+  store.late = true;
+  await rejection(stage.clock.through(session.getAccessToken()));
+  const written = (await stage.record())?.attempts[0]?.id;
+  assert.ok(written);
+  store.hangs = undefined;
+  await stage.clock.through(session.getAccessToken());
+  assert.deepEqual(stage.service.attempts(), [`0:${written}`]);
+});
+
+test("s15 a store that hangs after a rotation keeps nobody from the new token, and has it in the end", async () => {
+  for (const late of [false, true]) {
+    const stage = new Stage();
+    const store = hanging(stage.store);
+    stage.store = store;
+    const { session, events } = await stage.expired();
+    const held = gate();
+    stage.service.next(REFRESH, { hold: held.opened });
+    const call = session.getAccessToken();
+    await until(() => stage.service.rotations === 1);
+    store.hangs = "compareExchange";
+    store.late = late;
+    held.open();
+    await stage.clock.through(call);
+    assert.deepEqual(names(events), ["persistfailed", "refreshed"]);
+    store.hangs = undefined;
+    await stage.clock.advance(600_000);
+    await stage.clock.through(session.getAccessToken());
+    assert.ok(names(events).includes("persisted"));
+    assert.deepEqual([stage.service.rotations, stage.service.reuses], [2, 0]);
+    assert.equal((await stage.record())?.generation, 2);
+  }
+});
+
+test("signing out does not wait forever for a store that hangs", async () => {
+  const stage = new Stage();
+  const store = hanging(stage.store);
+  stage.store = store;
+  const { session } = await stage.signedIn();
+  store.hangs = "load";
+  const error = await rejection(stage.clock.through(session.signOut()));
+  assert.deepEqual([error.code, session.state.status], ["store", "signed-out"]);
+  assert.equal([...stage.service.rows.values()][0]?.ended, "revoked");
+});
+
+test("a suspension during a call to the store is no fault of the store's", async () => {
+  const stage = new Stage();
+  const asked = gate();
+  const inner = stage.store;
+  let slow = false;
+  stage.store = {
+    ...inner,
+    load: async () => {
+      if (slow) await asked.opened;
+      return inner.load();
+    },
+  };
+  const { session } = await stage.expired();
+  slow = true;
+  const call = session.getAccessToken();
+  await flush();
+  stage.clock.suspend(60_000, true);
+  await stage.clock.advance(0);
+  asked.open();
+  await stage.clock.through(call);
+  assert.equal(stage.service.rotations, 1);
 });
 
 test("the last three ids go along, newest first", async () => {

@@ -46,7 +46,7 @@ export async function call(
   if (!origins.has(origin) || request.headers.has("authorization")) return fetch(request);
   const spare = isStream(init?.body) ? undefined : request.clone();
   const token = await abortable(accessToken(engine, {}), request.signal);
-  const owner = sessionId(engine);
+  const owner = engine.record?.session_id;
   request.headers.set("authorization", `Bearer ${token}`);
   const response = await fetch(request);
   if (response.status !== 401 || !refusesToken(response.headers.get("www-authenticate"))) return response;
@@ -55,7 +55,7 @@ export async function call(
   const renewed = await abortable(accessToken(engine, { rejected: token }), request.signal);
   // Too young to be at fault.
   if (renewed === token) return response;
-  const isOther = owner !== sessionId(engine);
+  const isOther = owner !== engine.record?.session_id;
   if (isOther || !spare) {
     marks.set(response, isOther ? "somebody_else" : "body");
     return response;
@@ -67,10 +67,6 @@ export async function call(
 
 function originOf(url: string): string {
   return new URL(url).origin;
-}
-
-function sessionId({ record }: Engine): string {
-  return record?.session_id ?? "";
 }
 
 function isStream(body: unknown): boolean {

@@ -1,6 +1,6 @@
 // Who is signed in: signing in and signing out.
 
-import { SessionError, unavailable } from "../errors.js";
+import { type SessionError, unavailable } from "../errors.js";
 import type { Moment } from "../policy.js";
 import { renewed, type SessionRecord } from "../record.js";
 import { readLogin } from "../wire/answer.js";
@@ -12,6 +12,7 @@ import {
   exchange,
   hold,
   load,
+  nobodys,
   noteClock,
   now,
   overtake,
@@ -20,7 +21,7 @@ import {
   tell,
 } from "./engine.js";
 import { accessToken, lock } from "./renewal.js";
-import { attempt, gaveUp, logOut, logOutBehind, newTries } from "./tries.js";
+import { attempt, gaveUp, logOut, logOutBehind } from "./tries.js";
 
 /** How long a sign-in may take, in milliseconds: passwords are slow to check, on purpose. */
 const SIGN_IN_LIMIT = 20_000;
@@ -35,7 +36,7 @@ export function signIn(engine: Engine, credentials: Credentials): Promise<void> 
       const { service, transport, client_id } = engine;
       const asked = now(engine);
       const request = loginRequest(service, transport, credentials, client_id);
-      const reply = await attempt(engine, newTries(engine), request, undefined, SIGN_IN_LIMIT);
+      const reply = await attempt(engine, request, undefined, SIGN_IN_LIMIT);
       if (!reply) throw unavailable();
       const pair = readLogin(reply, transport);
       reachable(engine);
@@ -48,8 +49,7 @@ export function signIn(engine: Engine, credentials: Credentials): Promise<void> 
 
 /** Writes a pair that was asked for at `asked`, makes it the one that is used, and ends the session before. */
 async function install(engine: Engine, pair: Pair, asked: Moment): Promise<void> {
-  const { service, client_id } = engine;
-  const record = renewed({ service, client_id, session_id: "", generation: 0, attempts: [] }, pair, asked.wall);
+  const record = renewed(nobodys(engine), pair, asked.wall);
   try {
     for (;;) {
       const before = await load(engine);
@@ -58,8 +58,8 @@ async function install(engine: Engine, pair: Pair, asked: Moment): Promise<void>
       const old = [before.record, engine.unwritten ?? engine.record];
       overtake(engine);
       engine.ended = undefined;
-      hold(engine, record, stored.version, currentOf(engine, record, asked, true));
-      noteClock(engine, pair.server_time, asked.wall);
+      hold(engine, record, stored.version, currentOf(engine, record, asked));
+      noteClock(engine, record);
       for (const token of tokens(old, record)) logOutBehind(engine, token);
       return;
     }
@@ -77,7 +77,7 @@ export function signOut(engine: Engine, everywhere: boolean): Promise<void> {
     const tried = <T>(work: Promise<T>) =>
       work.catch((error: unknown) => {
         // A session that was over anyway is what was wanted.
-        failure ??= error instanceof SessionError && error.isSignedOut() ? undefined : error;
+        failure ??= (error as Partial<SessionError>).isSignedOut?.() ? undefined : error;
         return null;
       });
     if (everywhere) await tried(endAll(engine));
@@ -96,7 +96,7 @@ export function signOut(engine: Engine, everywhere: boolean): Promise<void> {
 /** Ends all sessions of whoever is signed in. */
 async function endAll(engine: Engine): Promise<void> {
   const token = await accessToken(engine, {});
-  const reply = await attempt(engine, newTries(engine), endAllRequest(engine.service, token));
+  const reply = await attempt(engine, endAllRequest(engine.service, token));
   if (reply?.status !== 204) throw gaveUp(engine);
 }
 
@@ -112,7 +112,7 @@ async function remove(engine: Engine): Promise<SessionRecord | null> {
 function tokens(records: readonly (SessionRecord | null | undefined)[], except?: SessionRecord): Iterable<string> {
   const found = new Map<string, string>();
   for (const record of records) if (record?.refresh_token) found.set(record.session_id, record.refresh_token);
-  if (except) found.delete(except.session_id);
+  found.delete(except?.session_id ?? "");
   return found.values();
 }
 

@@ -1,6 +1,6 @@
 // What a session knows between two calls, and how others are told when it changes.
 
-import type { Environment, Release } from "../environment.js";
+import { type Environment, type Release, within } from "../environment.js";
 import { type ErrorCode, SessionError, type SignOutReason, storeFailed } from "../errors.js";
 import type { Events, SessionState } from "../events.js";
 import { type Current, left, type Moment } from "../policy.js";
@@ -9,6 +9,9 @@ import type { Exchange, Stored, TokenStore } from "../store/store.js";
 import type { Transport } from "../wire/pair.js";
 import { type Backoff, noBackoff, woke } from "./backoff.js";
 import type { Tries } from "./tries.js";
+
+/** Half of how long one call to the store may take, in milliseconds. */
+const STORE_LIMIT = 5000;
 
 /** What a session is described by, checked. */
 export interface Setting {
@@ -31,10 +34,8 @@ export interface Wish {
 }
 
 /** A renewal under way. What is not under way any more has been overtaken: its results are not wanted. */
-export interface Flight {
+export interface Flight extends Wish, Tries {
   readonly stop: AbortController;
-  readonly wish: Wish;
-  readonly tries: Tries;
   /** How often the service has named another generation. */
   mismatches: number;
   /** Brings a token, or nothing if those who wait have to look again. */
@@ -47,7 +48,7 @@ interface Heard extends Events {
 }
 
 /** What one session knows. */
-export interface Engine extends Setting {
+export interface Engine extends Setting, Backoff {
   /** Why nobody is signed in. */
   out?: SignOutReason | undefined;
   /** What the store has, and under which version. Without an id of a session it is what only a cookie may know. */
@@ -58,7 +59,6 @@ export interface Engine extends Setting {
   /** The access token that is given out. */
   current?: Current | undefined;
   flight?: Flight | undefined;
-  backoff: Backoff;
   /** The session that ended here last: what a store still holds of it is not used. */
   ended?: string | undefined;
   /** The state of the store with which no cookie was sent: nobody asks again until it changes. */
@@ -69,7 +69,7 @@ export interface Engine extends Setting {
   frozen?: boolean;
   skew: number;
   unreachable?: boolean;
-  unpersisted?: boolean;
+  persistfailed?: boolean;
   /** Whoever changes who is signed in waits for those before him. */
   changing: Promise<unknown>;
   readonly outbox: [keyof Heard, Heard[keyof Heard]][];
@@ -78,15 +78,15 @@ export interface Engine extends Setting {
   readonly wakers: Set<(connection: boolean) => unknown>;
   snapshot: SessionState;
   told: SessionState;
-  readonly closing: Release[];
+  readonly closing: (Release | undefined)[];
 }
 
 export function newEngine(setting: Setting): Engine {
   const unknown: SessionState = { status: "unknown" };
   const engine: Engine = {
     ...setting,
+    ...noBackoff(),
     version: "",
-    backoff: noBackoff(),
     skew: 0,
     changing: Promise.resolve(),
     outbox: [],
@@ -105,7 +105,7 @@ export function newEngine(setting: Setting): Engine {
     setting.store.subscribe?.(() => {
       engine.unseen = true;
       void look(engine);
-    }) ?? (() => undefined),
+    }),
   );
   void look(engine);
   return engine;
@@ -117,7 +117,7 @@ export function now({ env }: Engine): Moment {
 
 /** The host is online again, or awake: what waits to be tried again is tried now. */
 export function wake(engine: Engine, connection: boolean): void {
-  woke(engine.backoff, engine.env.running());
+  woke(engine, engine.env.running());
   for (const waker of engine.wakers) waker(connection);
 }
 
@@ -138,30 +138,36 @@ async function look(engine: Engine): Promise<void> {
 /** Reads the store. What another service or client left there is no session. */
 export async function load(engine: Engine): Promise<Stored> {
   engine.unseen = false;
-  const { version, record } = await guarded(engine.store.load());
+  const { version, record } = await guarded(engine, async () => engine.store.load());
   const isOurs = record?.service === engine.service && record.client_id === engine.client_id;
   return { version, record: isOurs ? record : null };
 }
 
-export function exchange({ store }: Engine, version: string, record: SessionRecord | null): Promise<Exchange> {
-  return guarded(store.compareExchange(version, record));
+export function exchange(engine: Engine, version: string, record: SessionRecord | null): Promise<Exchange> {
+  return guarded(engine, async () => engine.store.compareExchange(version, record));
 }
 
-async function guarded<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw storeFailed(error);
-  }
+/** A call to the store. One that never ends has failed; what it does later is a change like any other. */
+async function guarded<T>({ env }: Engine, call: () => Promise<T>): Promise<T> {
+  let cause: unknown;
+  const work = call().catch((error) => {
+    cause = error;
+    return undefined;
+  });
+  const wait = () => within<T>(env, STORE_LIMIT, (end) => work.then(end));
+  // Twice half as long: whoever sleeps through one wait has the other to catch up.
+  const made = (await wait()) ?? (await wait());
+  if (!made) throw storeFailed(cause);
+  return made;
 }
 
 /** Takes over what a store holds, if it is not what is known already. The answer: whether it is of use. */
 export function reconcile(engine: Engine, { version, record }: Stored): boolean {
-  const { transport, service, client_id, out } = engine;
+  const { transport, out } = engine;
   if (!record && transport === "cookie" && !out && !(version && engine.record?.session_id)) {
     // Where the store has nothing, a browser may still have a cookie. Without a version nobody has signed out: what was
     // there has been cleared away.
-    engine.record ??= { service, client_id, session_id: "", generation: 0, attempts: [] };
+    engine.record ??= nobodys(engine);
     engine.version = version;
     return true;
   }
@@ -174,6 +180,11 @@ export function reconcile(engine: Engine, { version, record }: Stored): boolean 
   return true;
 }
 
+/** The record of a session that nothing is known of. */
+export function nobodys({ service, client_id }: Setting): SessionRecord {
+  return { service, client_id, session_id: "", generation: 0, attempts: [] };
+}
+
 /** Takes over a record that somebody else wrote, or that was there before. */
 function takeOver(engine: Engine, version: string, record: SessionRecord): void {
   const { record: old, unwritten, current } = engine;
@@ -182,14 +193,24 @@ function takeOver(engine: Engine, version: string, record: SessionRecord): void 
   const kept = same && unwritten && unwritten.generation > record.generation ? unwritten : undefined;
   const { access_token } = record;
   // What this process asked for itself it knows the age of.
-  const isNew = access_token && !kept && access_token !== current?.record.access_token;
-  const next = isNew ? currentOf(engine, record as Served, now(engine), false) : same ? current : undefined;
+  const isNew = access_token && !kept && access_token !== tokenOf(engine);
+  const next = isNew ? currentOf(engine, record as Served) : same ? current : undefined;
   hold(engine, record, version, next, kept);
 }
 
-/** The access token of a record that was asked for, or read, at this moment. */
-export function currentOf({ env }: Engine, record: Served, since: Moment, here: boolean): Current {
-  return { record, since, here, jitter: env.random() };
+/** The token that is given out. */
+export function tokenOf({ current }: Engine): string | undefined {
+  return current?.record.access_token;
+}
+
+/** Whether there is one that has not expired. */
+export function serves(engine: Engine): boolean {
+  return !!engine.current && left(engine.current, now(engine)) > 0;
+}
+
+/** The access token of a record that was asked for at that moment, or read just now. */
+export function currentOf(engine: Engine, record: Served, asked?: Moment): Current {
+  return { ...(asked ?? now(engine)), record, here: !!asked, jitter: engine.env.random() };
 }
 
 /** Somebody is signed in. */
@@ -203,7 +224,7 @@ export function hold(
   const { record: old, out } = engine;
   if (record.session_id && (old ? !sameSession(old, record) : out)) post(engine, "signedin");
   Object.assign(engine, { record, version, current, unwritten, out: undefined, cookieless: undefined });
-  mark(engine, "unpersisted", !!unwritten, unwritten ? "persistfailed" : "persisted");
+  mark(engine, "persistfailed", !!unwritten);
 }
 
 /** The session is over. */
@@ -212,7 +233,7 @@ export function signOut(engine: Engine, reason: SignOutReason): void {
   engine.out = reason;
   engine.record = engine.unwritten = engine.current = undefined;
   if (!id) return;
-  engine.unpersisted = engine.unreachable = false;
+  engine.persistfailed = engine.unreachable = false;
   engine.ended = id;
   post(engine, "signedout", { reason });
 }
@@ -223,27 +244,25 @@ export function overtake(engine: Engine): void {
   engine.flight = undefined;
 }
 
-/** Changes one of two things that others are told of when they change. */
-export function mark(
-  engine: Engine,
-  what: "unreachable" | "unpersisted",
-  is: boolean,
-  event: "reachable" | "unreachable" | "persisted" | "persistfailed",
-): void {
-  if (!engine[what] === is) post(engine, event);
+/** What is told when what went wrong does not any more. */
+const OVER = { unreachable: "reachable", persistfailed: "persisted" } as const;
+
+/** Something goes wrong, or does not any more: others are told when that changes. */
+export function mark(engine: Engine, what: keyof typeof OVER, is: boolean): void {
+  if (!engine[what] === is) post(engine, is ? what : OVER[what]);
   engine[what] = is;
 }
 
 /** The service has answered. */
 export function reachable(engine: Engine): void {
-  mark(engine, "unreachable", false, "reachable");
+  mark(engine, "unreachable", false);
 }
 
-/** Takes note of the service's clock, by an answer to what was asked at `asked` of the wall clock. */
-export function noteClock(engine: Engine, serverTime: number | undefined, asked: number): void {
-  if (serverTime === undefined) return;
+/** Takes note of the service's clock, by an answer that has just come. */
+export function noteClock(engine: Engine, { server_time, requested_at_ms }: Served): void {
+  if (server_time === undefined) return;
   // What is less than a minute is of no consequence.
-  const ahead = Math.trunc((serverTime - (asked + engine.env.now()) / 2) / 1000);
+  const ahead = Math.trunc((server_time - (requested_at_ms + engine.env.now()) / 2) / 1000);
   const seconds = Math.abs(ahead) > 60 ? ahead : 0;
   if (Math.abs(seconds - engine.skew) <= 60) return;
   engine.skew = seconds;
@@ -257,12 +276,11 @@ export function post<K extends keyof Events>(engine: Engine, name: K, event: Eve
 
 /** What the session is worth: the same object until that changes. */
 export function stateOf(engine: Engine): SessionState {
-  const { record, out, current, snapshot, unreachable } = engine;
-  const serves = current && left(current, now(engine)) > 0;
+  const { record, out, snapshot, unreachable } = engine;
   const state: SessionState = out
     ? { status: "signed-out", reason: out }
     : record?.session_id
-      ? { status: unreachable ? "unreachable" : serves ? "active" : "stale", sessionId: record.session_id }
+      ? { status: unreachable ? "unreachable" : serves(engine) ? "active" : "stale", sessionId: record.session_id }
       : { status: "unknown" };
   if (JSON.stringify(state) !== JSON.stringify(snapshot)) engine.snapshot = Object.freeze(state);
   return engine.snapshot;

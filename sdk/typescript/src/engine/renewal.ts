@@ -2,7 +2,7 @@
 
 import { type Release, randomId, webLock } from "../environment.js";
 import { protocol, type SignOutReason, signedOut } from "../errors.js";
-import { isRefusable, left, type Moment, type Need, need } from "../policy.js";
+import { isRefusable, type Moment, type Need, need } from "../policy.js";
 import { attemptsHeader, renewed, type SessionRecord, sameSession, withId } from "../record.js";
 import type { Stored } from "../store/store.js";
 import type { Pair } from "../wire/pair.js";
@@ -20,8 +20,10 @@ import {
   now,
   post,
   reconcile,
+  serves,
   signOut,
   tell,
+  tokenOf,
   type Wish,
 } from "./engine.js";
 import { ask, inVain, logOut, logOutBehind, newTries, ready } from "./tries.js";
@@ -49,9 +51,8 @@ export async function accessToken(engine: Engine, wish: Wish): Promise<string> {
       // A renewal for somebody else may have brought what does not serve this one.
       if (token && token !== wish.rejected && !(joined && wish.minValidity)) return token;
     } catch (error) {
-      const { current } = engine;
-      const token = current?.record.access_token;
-      if (!token || token === wish.rejected || left(current, now(engine)) <= 0) throw error;
+      const token = tokenOf(engine);
+      if (!token || token === wish.rejected || !serves(engine)) throw error;
       return token;
     }
   }
@@ -60,8 +61,8 @@ export async function accessToken(engine: Engine, wish: Wish): Promise<string> {
 /** The token at hand, if it is what somebody wishes. */
 function atHand(engine: Engine, wish: Wish): string | undefined {
   const { current, unseen, flight } = engine;
-  const token = current?.record.access_token;
-  if (!token || (unseen && !flight)) return undefined;
+  const token = tokenOf(engine);
+  if (!current || !token || (unseen && !flight)) return undefined;
   if (token === wish.rejected) return isRefusable(current, now(engine)) ? undefined : token;
   const what = needed(engine, wish);
   if (what === "behind") renewAhead(engine);
@@ -76,19 +77,19 @@ function needed(engine: Engine, { minValidity = 0 }: Wish): Need {
 
 /** Starts a renewal if it is time for one ahead of need and none is under way. */
 export function renewAhead(engine: Engine): Flight | undefined {
-  const { flight, backoff, env, record } = engine;
+  const { flight, next, env, record } = engine;
   const due = record?.session_id && needed(engine, {}) !== "fresh";
   // While the service is to be left alone nobody has to wait for it either.
-  return due && !flight && backoff.next <= env.running() ? launch(engine, { ahead: true }) : undefined;
+  return due && !flight && next <= env.running() ? launch(engine, { ahead: true }) : undefined;
 }
 
 function launch(engine: Engine, wish: Wish): Flight {
   const stop = new AbortController();
   const flight: Flight = {
+    ...wish,
+    ...newTries(engine, stop),
     stop,
-    wish,
     mismatches: 0,
-    tries: newTries(engine),
     landed: new Promise((resolve, reject) => {
       stop.signal.addEventListener("abort", () => resolve(undefined));
       // Not before it is known to be under way.
@@ -109,7 +110,7 @@ async function run(engine: Engine, flight: Flight): Promise<string | undefined> 
   } catch (error) {
     if (error === AGAIN) return undefined;
     if (isCalled(error, "unavailable") && engine.flight === flight && engine.record) {
-      mark(engine, "unreachable", true, "unreachable");
+      mark(engine, "unreachable", true);
     }
     throw error;
   } finally {
@@ -137,11 +138,11 @@ async function renew(engine: Engine, flight: Flight): Promise<string> {
 }
 
 /** Waits for whoever renews the same session. In vain, or without such a lock, all goes on: it only saves work. */
-export async function lock({ store, env, service }: Engine): Promise<Release | null> {
+export async function lock({ store, env, service }: Engine): Promise<Release | null | undefined> {
   try {
     return await (store.lock?.(LOCK_WAIT) ?? webLock(env, `daypass:${service}`, LOCK_WAIT));
   } catch {
-    return null;
+    return undefined;
   }
 }
 
@@ -160,19 +161,17 @@ function take(engine: Engine, flight: Flight, stored: Stored): undefined {
 /** The token at hand, if it is as good as what this renewal is for. */
 function served(engine: Engine, flight: Flight): string | undefined {
   check(engine, flight);
-  const { wish } = flight;
-  const what = needed(engine, wish);
-  const token = engine.current?.record.access_token;
-  return token !== wish.rejected && (what === "fresh" || (what === "behind" && !wish.ahead)) ? token : undefined;
+  const what = needed(engine, flight);
+  const token = tokenOf(engine);
+  return token !== flight.rejected && (what === "fresh" || (what === "behind" && !flight.ahead)) ? token : undefined;
 }
 
 /** The id for the coming rotation is made and written down; then a request may leave. */
 async function step(engine: Engine, flight: Flight): Promise<string | undefined> {
-  const { store } = engine;
   const record = check(engine, flight);
-  const header = store.ids === false ? "" : attemptsHeader(record);
+  const header = engine.store.ids === false ? "" : attemptsHeader(record);
   if (header === undefined) return put(engine, flight, withId(record, randomId()));
-  if (await ready(engine, flight.tries)) {
+  if (await ready(engine, flight)) {
     // Somebody else may have been luckier. If that cannot be read, a repetition does no harm.
     const stored = await load(engine).catch(() => undefined);
     if (stored && stored.version !== engine.version) return take(engine, flight, stored);
@@ -188,9 +187,9 @@ async function put(engine: Engine, flight: Flight, record: SessionRecord, mayFai
   } catch (error) {
     if (!isCalled(error, "store")) throw error;
     check(engine, flight);
-    mark(engine, "unpersisted", true, "persistfailed");
+    mark(engine, "persistfailed", true);
     if (mayFail) return;
-    inVain(engine, flight.tries);
+    inVain(engine, flight);
     throw error;
   }
 }
@@ -204,12 +203,7 @@ async function request(
 ): Promise<string | undefined> {
   const asked = now(engine);
   const { session_id, generation, refresh_token } = record;
-  const answer = await ask(
-    engine,
-    flight.tries,
-    refreshRequest(engine.service, refresh_token, header),
-    flight.stop.signal,
-  );
+  const answer = await ask(engine, flight, refreshRequest(engine.service, refresh_token, header));
   switch (answer.is) {
     case "renewed": {
       const { pair } = answer;
@@ -217,13 +211,13 @@ async function request(
       // another session's if somebody has signed in past this client.
       const leadsOn = pair.session_id === session_id && pair.generation > generation;
       if (leadsOn || engine.transport === "cookie") return keep(engine, flight, record, pair, asked);
-      inVain(engine, flight.tries);
+      inVain(engine, flight);
       return;
     }
     case "mismatch":
       if (answer.generation <= generation || ++flight.mismatches > MOST_MISMATCHES) {
-        inVain(engine, flight.tries);
-        throw protocol("names an impossible generation: sign in again");
+        inVain(engine, flight);
+        throw protocol("names an impossible generation");
       }
       // The service reads another generation from the token than the record has.
       return put(engine, flight, withId({ ...record, generation: answer.generation }, randomId()));
@@ -260,7 +254,7 @@ async function over(
     engine.cookieless = version;
   } else {
     // The service has gone on with somebody else: the session is ended for him too before anybody here is signed out.
-    if (why === "superseded") await logOut(engine, sent.refresh_token, flight.stop.signal);
+    if (why === "superseded") await logOut(engine, sent.refresh_token, flight.stop);
     // A store that keeps a session that is over is cleared later.
     const removed = await exchange(engine, version, null).catch(() => undefined);
     if (removed?.done === false) return take(engine, flight, removed.stored);
@@ -273,12 +267,12 @@ async function over(
 /** Writes the tokens of a renewal that was asked for at `asked`. Where they are not wanted any more they are handed back. */
 async function keep(engine: Engine, flight: Flight, sent: SessionRecord, pair: Pair, asked: Moment): Promise<string> {
   const record = renewed(sent, pair, asked.wall);
-  const current = currentOf(engine, record, asked, true);
+  const current = currentOf(engine, record, asked);
   const give = (kept: SessionRecord, version: string, unwritten?: SessionRecord) => {
     check(engine, flight);
     hold(engine, kept, version, current, unwritten);
     post(engine, "refreshed");
-    noteClock(engine, pair.server_time, asked.wall);
+    noteClock(engine, record);
     return pair.access_token;
   };
   try {

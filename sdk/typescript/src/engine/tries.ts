@@ -1,6 +1,6 @@
 // Asking again, for as long as it makes sense.
 
-import type { Release } from "../environment.js";
+import { type Work, within } from "../environment.js";
 import { type SessionError, unavailable } from "../errors.js";
 import { type Answer, type Reply, readRefresh } from "../wire/answer.js";
 import { logoutRequest, type ServiceRequest } from "../wire/request.js";
@@ -20,62 +20,57 @@ export interface Tries {
   /** When the first one was. */
   readonly began: number;
   hasFailed: boolean;
+  /** Stops the one under way. */
+  readonly stop: AbortController | undefined;
 }
 
-export function newTries({ env }: Engine): Tries {
-  return { began: env.running(), hasFailed: false };
+export function newTries({ env }: Engine, stop?: AbortController): Tries {
+  return { began: env.running(), hasFailed: false, stop };
 }
 
 /** How long there is still time. It begins anew when the host comes back. */
-function timeLeft({ env, backoff }: Engine, { began }: Tries): number {
-  return Math.max(began, Math.min(backoff.awoke, began + LONGEST)) + BUDGET - env.running();
+function timeLeft({ env, awoke }: Engine, { began }: Tries): number {
+  return Math.max(began, Math.min(awoke, began + LONGEST)) + BUDGET - env.running();
 }
 
 /** Waits until a request may leave, and tells whether it had to or this is not the first. Throws if that takes too long. */
 export async function ready(engine: Engine, tries: Tries): Promise<boolean> {
   let waited = tries.hasFailed;
   for (;;) {
-    const wait = engine.backoff.next - engine.env.running();
+    const wait = engine.next - engine.env.running();
     const left = timeLeft(engine, tries);
     if (wait > left || (tries.hasFailed && left <= 0)) throw gaveUp(engine);
     if (wait <= 0) return waited;
     waited = true;
-    await within(engine, wait);
+    await pause(engine, wait);
   }
 }
 
-export function gaveUp({ env, backoff }: Engine): SessionError {
-  const wait = (backoff.asked - env.running()) / 1000;
+export function gaveUp({ env, asked }: Engine): SessionError {
+  const wait = (asked - env.running()) / 1000;
   return unavailable(wait > 0 ? wait : undefined);
 }
 
 /**
- * One request. Undefined: there was no answer in time, or not a whole one, or the host has come back and the
- * connection is not to be trusted, or nobody wants the answer any more.
+ * One request. Undefined: there was no answer in time. Null: there was not a whole one, or the host has come back and
+ * the connection is not to be trusted, or nobody wants the answer any more.
  */
 export async function attempt(
   engine: Engine,
-  tries: Tries,
   request: ServiceRequest,
-  stop?: AbortSignal,
+  tries: Tries = newTries(engine),
   longest: number = ATTEMPT,
-): Promise<Reply | undefined> {
-  const cut = new AbortController();
-  const cancel = () => cut.abort();
-  const limit = Math.min(longest, Math.max(timeLeft(engine, tries), 1000));
-  stop?.addEventListener("abort", cancel);
-  try {
-    return await within(engine, limit, send(engine, request, cut.signal));
-  } catch {
-    return undefined;
-  } finally {
-    cancel();
-  }
+): Promise<Reply | null | undefined> {
+  return pause<Reply>(engine, Math.min(longest, Math.max(timeLeft(engine, tries), 1000)), (end, over) => {
+    const cancel = () => end(null);
+    tries.stop?.signal.addEventListener("abort", cancel);
+    send(engine, request, over).then(end, cancel);
+  });
 }
 
 /** One request for tokens, and what was said to it. */
-export async function ask(engine: Engine, tries: Tries, request: ServiceRequest, stop: AbortSignal): Promise<Answer> {
-  const reply = await attempt(engine, tries, request, stop);
+export async function ask(engine: Engine, tries: Tries, request: ServiceRequest): Promise<Answer> {
+  const reply = await attempt(engine, request, tries);
   const answer: Answer = reply ? readRefresh(reply, engine.transport) : { is: "nothing" };
   if (answer.is === "nothing") {
     inVain(engine, tries, answer.retryAfter);
@@ -83,25 +78,25 @@ export async function ask(engine: Engine, tries: Tries, request: ServiceRequest,
   }
   // Who is denied would be told the same again: whoever asks again does so no faster.
   if (answer.is === "denied") inVain(engine, tries);
-  else if (answer.is !== "mismatch") answered(engine.backoff);
+  else if (answer.is !== "mismatch") answered(engine);
   reachable(engine);
   return answer;
 }
 
 /** Something was in vain: the next try waits. */
-export function inVain({ env, backoff }: Engine, tries: Tries, retryAfter?: number): void {
+export function inVain(engine: Engine, tries: Tries, retryAfter?: number): void {
   tries.hasFailed = true;
-  failed(backoff, env.running(), env.random(), retryAfter);
+  failed(engine, engine.env.running(), engine.env.random(), retryAfter);
 }
 
 /** Ends the session of a refresh token or of the cookie. It is over when the service has said so. */
-export async function logOut(engine: Engine, token: string | undefined, stop?: AbortSignal): Promise<void> {
-  const tries = newTries(engine);
+export async function logOut(engine: Engine, token: string | undefined, stop?: AbortController): Promise<void> {
+  const tries = newTries(engine, stop);
   for (;;) {
     await ready(engine, tries);
-    const reply = await attempt(engine, tries, logoutRequest(engine.service, token), stop);
+    const reply = await attempt(engine, logoutRequest(engine.service, token), tries);
     if (reply?.status === 204) return reachable(engine);
-    inVain(engine, tries, reply && retryAfter(reply.headers));
+    inVain(engine, tries, reply ? retryAfter(reply.headers) : undefined);
   }
 }
 
@@ -116,28 +111,21 @@ export function logOutBehind(engine: Engine, token: string | undefined): void {
 
 /**
  * Lets something take `limit` milliseconds, or waits for so long, unless the host comes back in the meantime. A request
- * goes on when the page is merely seen again.
+ * goes on when the page is merely seen again. Undefined: the time is over.
  */
-async function within<T>(engine: Engine, limit: number, work?: Promise<T>): Promise<T | undefined> {
+async function pause<T>(engine: Engine, limit: number, work?: Work<T | null>): Promise<T | null | undefined> {
   const { env, wakers } = engine;
   const began = env.running();
-  let timer: unknown;
-  let deaf: Release | undefined;
-  const ended = new Promise<undefined>((resolve) => {
-    const end = () => resolve(undefined);
-    timer = env.setTimeout(() => {
-      // Most of what looks like an endless wait is a machine that slept.
-      if (env.running() - began > limit + SUSPENDED) wake(engine, true);
-      end();
-    }, limit);
-    deaf = enlist(wakers, (connection) => (connection || !work) && end());
+  const made = await within<T | null>(env, limit, (end, over) => {
+    over.addEventListener(
+      "abort",
+      enlist(wakers, (connection) => (connection || !work) && end(null)),
+    );
+    work?.(end, over);
   });
-  try {
-    return await Promise.race([work ?? ended, ended]);
-  } finally {
-    env.clearTimeout(timer);
-    deaf?.();
-  }
+  // Most of what looks like an endless wait is a machine that slept.
+  if (made === undefined && env.running() - began > limit + SUSPENDED) wake(engine, true);
+  return made;
 }
 
 /** Sends a request, follows no redirect, and reads the answer whole. */
@@ -151,5 +139,6 @@ async function send({ env }: Engine, { url, ...request }: ServiceRequest, signal
     keepalive: request.credentials === "include" && !request.headers["Daypass-Attempt"],
     signal,
   });
-  return { status: response.status, headers: response.headers, body: await response.text() };
+  const { status, headers } = response;
+  return { status, headers, body: await response.text() };
 }

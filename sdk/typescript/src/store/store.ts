@@ -20,6 +20,8 @@ export interface Exchange {
 /**
  * Keeps one session, and lets nobody overwrite what he has not read.
  *
+ * A call that has not ended after ten seconds counts as failed, and may still succeed later.
+ *
  * Correctness rests on `compareExchange` alone; `lock` only saves work. The safe error is to fail: a store that is not
  * sure that a record will be there after a crash throws, and the client then repeats the rotation that it has on record
  * instead of starting another.

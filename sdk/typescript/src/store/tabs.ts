@@ -1,7 +1,7 @@
 // What the tabs of a browser share beside the cookie that none of them sees: the attempt ids in a store, and the access
 // token, which is written nowhere, by messages.
 
-import type { Environment } from "../environment.js";
+import { type Environment, within } from "../environment.js";
 import { type SessionRecord, sameSession } from "../record.js";
 import { announcer } from "./announce.js";
 import { memoryStore, type Stored, type TokenStore } from "./store.js";
@@ -15,14 +15,14 @@ type Message = { readonly record: SessionRecord | null } | "need";
 /** Wraps the store of the ids; without one, or one that cannot be read, no ids are sent. */
 export function tabStore(env: Environment, service: string, idStore: TokenStore | null): TokenStore {
   const { post, listen } = announcer(env, service);
-  let inner = idStore ?? memoryStore();
-  let ids = idStore !== null;
+  const noStore = memoryStore();
+  let inner = idStore ?? noStore;
   let isFirst = true;
   /** The newest record with an access token that this tab has or has heard of. */
   let heard: SessionRecord | undefined;
   /** The generation that the store had when it was last looked at. */
   let seen = 0;
-  let hearing = (): void => undefined;
+  let hearing: (() => void) | undefined;
 
   const whole = (stored: Stored): Stored => {
     const { record } = stored;
@@ -31,25 +31,20 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
   };
 
   const neighbours = () =>
-    new Promise<void>((resolve) => {
-      const timer = env.setTimeout(resolve, NEIGHBOURS_WAIT);
-      hearing = () => {
-        env.clearTimeout(timer);
-        resolve();
-      };
+    within<void>(env, NEIGHBOURS_WAIT, (end) => {
+      hearing = end;
       post("need" satisfies Message);
     });
 
   return {
     get ids() {
-      return ids;
+      return inner !== noStore;
     },
     load: async () => {
       const stored = await inner.load().catch((error) => {
         // Ids that were sent once must not be forgotten: later the error stands.
         if (!isFirst) throw error;
-        inner = memoryStore();
-        ids = false;
+        inner = noStore;
         return inner.load();
       });
       const generation = stored.record?.generation ?? 0;
@@ -62,18 +57,19 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
     },
     compareExchange: async (version, record) => {
       const { done, stored } = await inner.compareExchange(version, record && written(record));
-      if (!done) return { done, stored: whole(stored) };
-      if (record?.access_token) heard = record;
-      seen = record?.generation ?? 0;
-      post({ record: record && { ...record, attempts: [] } } satisfies Message);
-      return { done, stored: { version: stored.version, record } };
+      if (done) {
+        if (record?.access_token) heard = record;
+        seen = record?.generation ?? 0;
+        post({ record: record && { ...record, attempts: [] } } satisfies Message);
+      }
+      return { done, stored: whole(stored) };
     },
     subscribe: (listener) =>
       listen((data) => {
         const message = data as Message;
         if (message !== "need") {
           if (message.record?.access_token) heard = message.record;
-          hearing();
+          hearing?.();
           listener();
         } else if (heard) post({ record: heard } satisfies Message);
       }),

@@ -38,14 +38,13 @@ const DENIED = /^(invalid_(?!grant)|unauthorized_|unsupported_)\w+$/;
  * broken connection makes of an answer does not.
  */
 export function readRefresh(reply: Reply, transport: Transport): Answer {
-  const { status, body } = reply;
-  if (isOf(reply, "json")) {
-    const pair = status === 200 && readPair(body, transport);
-    const answer: Answer | undefined = pair ? { is: "renewed", pair } : refused(status, body, transport);
-    if (answer) return answer;
-  }
-  const busy = status >= 500 || status === 408 || status === 429;
-  return { is: "nothing", retryAfter: busy ? retryAfter(reply.headers) : undefined };
+  const { status, headers } = reply;
+  const body = bodyOf(reply, "json");
+  const pair = status === 200 && readPair(body, transport);
+  const busy = status >= 500 || [408, 429].includes(status);
+  return pair
+    ? { is: "renewed", pair }
+    : (refused(status, body, transport) ?? { is: "nothing", retryAfter: busy ? retryAfter(headers) : undefined });
 }
 
 /** An error in the form of RFC 6749 section 5.2, with the service's own members. */
@@ -59,30 +58,35 @@ function refused(status: number, body: string, transport: Transport): Answer | u
     const known = /^(expired|revoked|reused)$/.test(String(reason));
     return { is: "ended", reason: known ? (reason as SignOutReason) : "unknown" };
   }
-  if ((status !== 400 && status !== 401) || !DENIED.test(String(error))) return undefined;
+  if (![400, 401].includes(status) || !DENIED.test(String(error))) return undefined;
   // A client that sends a cookie has no token to forget in a body.
   return transport === "cookie" && String(error_description).includes("refresh_token")
     ? { is: "no_cookie" }
-    : { is: "denied", error: config(`the service refuses this client: ${error}`) };
+    : { is: "denied", error: refusal(error) };
+}
+
+function refusal(why: unknown): SessionError {
+  return config(`the service refuses: ${why}`);
 }
 
 /** Reads the answer to a sign-in; throws what it comes to instead of a pair. */
 export function readLogin(reply: Reply, transport: Transport): Pair {
-  const { status, headers, body } = reply;
-  if (status === 200 && isOf(reply, "json")) {
+  const { status, headers } = reply;
+  const body = bodyOf(reply, "json");
+  if (status === 200 && body) {
     const pair = readPair(body, transport);
     if (pair) return pair;
     throw protocol("sent no tokens");
   }
-  const problem = [400, 401, 403].includes(status) && isOf(reply, "problem+json") && readObject(body)["type"];
+  const problem = [400, 401, 403].includes(status) && readObject(bodyOf(reply, "problem+json"))["type"];
   const [, name] = /^urn:daypass:problem:([\w-]+)$/.exec(String(problem)) ?? [];
   if (name === "invalid-credentials") {
-    throw new SessionError("credentials", "the user name or the password is wrong");
+    throw new SessionError("credentials", "wrong user name or password");
   }
-  throw name ? config(`the service refuses the sign-in: ${name}`) : unavailable(retryAfter(headers));
+  throw name ? refusal(name) : unavailable(retryAfter(headers));
 }
 
-/** Whether the answer says that it is of this type of `application`. */
-function isOf({ headers }: Reply, type: string): boolean {
-  return headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() === `application/${type}`;
+/** The body, if the answer says that it is of this type of `application`; empty if not. */
+function bodyOf({ headers, body }: Reply, type: string): string {
+  return headers.get("content-type")?.toLowerCase().split(/\s*;/)[0] === `application/${type}` ? body : "";
 }

@@ -24,13 +24,13 @@ export interface Pair {
 export function readPair(body: string, transport: Transport): Pair | undefined {
   const json = readObject(body);
   const { access_token, refresh_token, session_id, expires_in, generation } = json;
+  const { refresh_in = 0, server_time = 0, refresh_expires_in = 0 } = json;
   const byCookie = transport === "cookie";
   const fits =
     // What is not to be sent as a Bearer (RFC 6750) is of no use here.
     /^bearer$/i.test(String(json["token_type"])) &&
-    [access_token, session_id, byCookie || refresh_token].every((value) => value === true || isText(value)) &&
-    [expires_in, generation].every(isWhole) &&
-    ["refresh_in", "server_time", "refresh_expires_in"].every((name) => !(name in json) || isWhole(json[name]));
+    [access_token, session_id, byCookie ? "cookie" : refresh_token].every(isText) &&
+    [expires_in, generation, refresh_in, server_time, refresh_expires_in].every(isWhole);
   return fits ? ({ ...json, refresh_token: byCookie ? undefined : refresh_token } as unknown as Pair) : undefined;
 }
 

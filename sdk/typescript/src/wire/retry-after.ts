@@ -14,7 +14,8 @@ const MOST = 3600;
  */
 export function retryAfter(headers: Headers): number | undefined {
   const value = headers.get("retry-after") ?? "never";
-  const until = Number(value) >= 0 ? Number(value) : (Date.parse(value) - Date.parse(`${headers.get("date")}`)) / 1000;
+  const seconds = Number(value);
+  const until = seconds >= 0 ? seconds : (Date.parse(value) - Date.parse(`${headers.get("date")}`)) / 1000;
   const wait = Math.min(Math.max(until, 0), MOST);
   return wait >= 0 ? wait : undefined;
 }

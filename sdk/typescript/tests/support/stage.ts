@@ -175,6 +175,26 @@ export async function until(is: () => boolean): Promise<void> {
   throw new Error("it never came");
 }
 
+/** Calls to a store never end that begin while this says so; with `late`, what they ask for is done all the same. */
+export function hanging(
+  store: TokenStore,
+): TokenStore & { hangs: "load" | "compareExchange" | undefined; late: boolean } {
+  const never = new Promise<never>(() => undefined);
+  return {
+    ...store,
+    hangs: undefined,
+    late: false,
+    load() {
+      return this.hangs === "load" ? never : store.load();
+    },
+    compareExchange(version, record) {
+      if (this.hangs !== "compareExchange") return store.compareExchange(version, record);
+      if (this.late) void store.compareExchange(version, record);
+      return never;
+    },
+  };
+}
+
 /** Calls to a store fail while this says so. */
 export function failing(store: TokenStore): TokenStore & { fails: boolean; written: (SessionRecord | null)[] } {
   return {
