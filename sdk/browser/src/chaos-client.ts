@@ -46,7 +46,7 @@ function read(): Arguments {
       "signed-in": { type: "boolean" },
     },
   });
-  const need = (name: keyof typeof values): string => {
+  const need = (name: Exclude<keyof typeof values, "signed-in">): string => {
     const value = values[name];
     if (value === undefined) throw new Error(`--${name} is missing`);
     return value;

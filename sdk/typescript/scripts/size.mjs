@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-const LIMIT = 8000;
+/** In bytes: 8 kB as browsers fetch it, and 8 KiB where a server has gzip only. */
+const LIMIT = { brotli: 8000, gzip: 8192 };
 const root = process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url));
 const entries = {
   ".": "index.js",
@@ -25,12 +26,11 @@ for (const [name, file] of Object.entries(entries)) {
     write: false,
   });
   const { contents } = outputFiles[0];
-  const gzip = gzipSync(contents, { level: 9 }).length;
-  console.log(
-    `${name}: ${contents.length} bytes minified, ${gzip} gzip, ${brotliCompressSync(contents).length} brotli`,
-  );
-  if (name === "." && gzip > LIMIT) {
-    console.error(`the main entry has ${gzip - LIMIT} bytes too many`);
+  const sizes = { gzip: gzipSync(contents, { level: 9 }).length, brotli: brotliCompressSync(contents).length };
+  console.log(`${name}: ${contents.length} bytes minified, ${sizes.gzip} gzip, ${sizes.brotli} brotli`);
+  for (const [kind, limit] of Object.entries(LIMIT)) {
+    if (name !== "." || sizes[kind] <= limit) continue;
+    console.error(`the main entry has ${sizes[kind] - limit} bytes of ${kind} too many`);
     process.exitCode = 1;
   }
 }

@@ -87,7 +87,11 @@ export function createSession(options: SessionOptions): Session {
   const origins = new Set(options.allowedOrigins.map((text) => checked(text, env, allowHttp, /^\/$/).origin));
   const engine = newEngine({ env, service, client_id, transport, store: storeOf(options, env, transport, service) });
   if (options.refresh === "eager") startEager(engine);
-  if (loginUrl) engine.closing.push(listen(engine, "signedout", () => lead(env, loginUrl)));
+  // Whoever leaves the page breaks off what it asks for: a sign-out is finished first.
+  if (loginUrl) {
+    const away = () => void engine.changing.then(() => lead(env, loginUrl));
+    engine.closing.push(listen(engine, "signedout", away));
+  }
   return {
     get state() {
       return stateOf(engine);

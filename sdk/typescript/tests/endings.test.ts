@@ -188,6 +188,22 @@ test("a signed-out person is led to the sign-in, with the way back", async () =>
   assert.deepEqual(went, ["https://app.example/login?return_to=https%3A%2F%2Fapp.example%2Forders%3Fx%3D1"]);
 });
 
+test("nobody is led away before the service has heard of the sign-out", async () => {
+  const stage = new Stage();
+  let asked = -1;
+  const location = {
+    href: "https://app.example/orders",
+    assign: () => {
+      asked = stage.service.requests(LOGOUT).length;
+    },
+  };
+  const { session } = await stage.signedIn({ loginUrl: "/login", environment: { location } });
+  stage.service.next(LOGOUT, { status: 503 });
+  await stage.clock.through(session.signOut());
+  await flush();
+  assert.equal(asked, 2);
+});
+
 test("nothing runs while nobody calls", async () => {
   const stage = new Stage();
   await stage.signedIn();

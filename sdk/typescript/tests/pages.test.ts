@@ -6,7 +6,7 @@ import { createSession, type SessionError } from "@daypass/client";
 import { IDBFactory } from "fake-indexeddb";
 import { flush } from "./support/clock.js";
 import { API, SERVICE } from "./support/service.js";
-import { ADA, Browser, REFRESH, Stage, until } from "./support/stage.js";
+import { ADA, Browser, LOGOUT, REFRESH, Stage, until } from "./support/stage.js";
 
 /** Notes of each request to the service whether it outlives its page. */
 function watched(stage: Stage, browser: Browser): { kept: [string, boolean][]; fetch: typeof fetch } {
@@ -59,6 +59,38 @@ test("a frozen page leaves the store alone, and looks once it is awake", async (
   second.live("online");
   await flush();
   assert.deepEqual([second.session.state.status, opened], ["signed-out", 1]);
+});
+
+test("a database that fails once does not make a page forget the ids that were sent", async () => {
+  const stage = new Stage();
+  const browser = new Browser();
+  await stage.expired({}, browser);
+  const factory = browser.indexedDB as IDBFactory;
+  const open = factory.open.bind(factory);
+  factory.open = () => {
+    factory.open = open;
+    throw new DOMException("internal error", "UnknownError");
+  };
+  const { session } = stage.open({}, browser);
+  await stage.clock.through(session.getAccessToken().catch(() => session.getAccessToken()));
+  const sent = stage.service.attempts();
+  assert.ok(sent.length > 0 && sent.every((attempt) => attempt !== null), String(sent));
+});
+
+test("a sign-out that is tried again ends nobody who has signed in by another tab since", async () => {
+  const stage = new Stage();
+  const browser = new Browser();
+  const { session } = await stage.signedIn({}, browser);
+  const other = stage.open({}, browser);
+  stage.service.next(LOGOUT, { status: 503, headers: { "retry-after": "5" } });
+  const out = session.signOut();
+  await until(() => stage.service.requests(LOGOUT).length === 1);
+  await flush();
+  await other.session.signIn(ADA);
+  await stage.clock.through(out);
+  await stage.clock.through(other.session.getAccessToken());
+  assert.equal(other.session.state.status, "active");
+  assert.equal(stage.service.requests(LOGOUT).length, 1);
 });
 
 test("a store that was cleared away under an open page is no sign-out: the cookie goes on", async () => {

@@ -52,6 +52,7 @@ test("s32 a stream that falls silent is stale: refuse answers 503, and a metric 
         assert.equal(await harness.verdict(token), "ok");
       }
       harness.service.always(STREAM, status(503));
+      harness.service.always(FEED, status(503));
       // Nothing comes for longer than two heartbeats: the connection is given up.
       harness.clock.advance(12_000);
       await until(() => harness.feed.lastError === "timeout");
@@ -64,8 +65,11 @@ test("s32 a stream that falls silent is stale: refuse answers 503, and a metric 
       assert.deepEqual([refusal.code, refusal.status], ["revocations_unavailable", 503]);
       assert.match(harness.verifier.metricsText(), /daypass_verify_feed_stale\{[^}]*\} 1\n/);
       harness.service.always(STREAM, undefined);
-      harness.clock.advance(10_000);
-      await ready(harness);
+      harness.service.always(FEED, undefined);
+      await until(() => {
+        if (harness.clock.waits.length > 0) harness.clock.advance(1000);
+        return !harness.feed.stale;
+      }, "a reading");
       assert.equal(await harness.verdict(token), "ok");
     },
     { whenStale: "refuse" },
@@ -107,16 +111,23 @@ test("a restarted service has its followers back within a second, and not all at
   });
 });
 
-test("streams that end at once are spaced out", async () => {
+test("streams that end at once are asked for more and more rarely, and polls go on beside them", async () => {
   await withStream(
     async (harness) => {
-      const waits: number[] = [];
-      for (let round = 1; round <= 5; round++) {
-        await until(() => harness.readings === round && harness.clock.waits.length > 0);
-        waits.push(harness.clock.waits[0] ?? 0);
-        harness.clock.advance(waits.at(-1) ?? 0);
+      const asked: number[] = [];
+      const end = harness.clock.running() + 120_000;
+      while (harness.clock.running() < end) {
+        const polls = harness.service.count(FEED);
+        while (asked.length < harness.service.count(STREAM)) asked.push(harness.clock.running());
+        // The dice are held at a half: a second between two polls.
+        await until(() => harness.clock.waits.includes(1000), "the wait");
+        assert.equal(harness.feed.stale, false);
+        harness.clock.advance(1000);
+        await until(() => harness.service.count(FEED) > polls);
       }
-      assert.deepEqual(waits, [500, 1000, 2000, 4000, 5000]);
+      assert.equal(asked.length, 4);
+      const pauses = asked.slice(1).map((at, i) => Math.round((at - (asked[i] ?? 0)) / 5000));
+      assert.deepEqual(pauses, [1, 4, 16]);
     },
     {},
     (service) =>

@@ -34,7 +34,8 @@ export function answered(backoff: Backoff): void {
 export function failed(backoff: Backoff, now: number, share: number, retryAfter: number = 0): void {
   const most = now < backoff.awoke + JUST_AWAKE ? MOST_AFTER_WAKING : MOST;
   const wait = Math.min(FIRST * 2 ** backoff.failures++, most) * share;
-  backoff.asked = now + retryAfter * 1000;
+  // What one request was asked to wait for stands while others fail.
+  backoff.asked = Math.max(backoff.asked, now + retryAfter * 1000);
   backoff.next = backoff.asked + wait;
 }
 

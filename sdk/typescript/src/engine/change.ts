@@ -88,7 +88,7 @@ export function signOut(engine: Engine, everywhere: boolean): Promise<void> {
     tell(engine);
     const there = await tried(remove(engine));
     const ends = engine.transport === "cookie" ? [undefined] : tokens([there, held]);
-    for (const token of ends) await tried(logOut(engine, token));
+    for (const token of ends) await tried(logOut(engine, token, undefined, held?.session_id));
     if (failure) throw failure;
   });
 }

@@ -254,7 +254,7 @@ async function over(
     engine.cookieless = version;
   } else {
     // The service has gone on with somebody else: the session is ended for him too before anybody here is signed out.
-    if (why === "superseded") await logOut(engine, sent.refresh_token, flight.stop);
+    if (why === "superseded") await logOut(engine, sent.refresh_token, flight.stop, sent.session_id);
     // A store that keeps a session that is over is cleared later.
     const removed = await exchange(engine, version, null).catch(() => undefined);
     if (removed?.done === false) return take(engine, flight, removed.stored);

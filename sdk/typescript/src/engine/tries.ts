@@ -6,7 +6,7 @@ import { type Answer, type Reply, readRefresh } from "../wire/answer.js";
 import { logoutRequest, type ServiceRequest } from "../wire/request.js";
 import { retryAfter } from "../wire/retry-after.js";
 import { answered, failed } from "./backoff.js";
-import { type Engine, enlist, reachable, tell, wake } from "./engine.js";
+import { type Engine, enlist, load, reachable, tell, wake } from "./engine.js";
 
 /** How long one request may take, and how long all tries together, in milliseconds. */
 const ATTEMPT = 10_000;
@@ -15,6 +15,7 @@ const BUDGET = 20_000;
 const LONGEST = 8 * BUDGET;
 /** A wait that takes this much longer than it should was a suspension of the machine. */
 const SUSPENDED = 2000;
+
 /** Several tries at one thing. */
 export interface Tries {
   /** When the first one was. */
@@ -89,11 +90,19 @@ export function inVain(engine: Engine, tries: Tries, retryAfter?: number): void 
   failed(engine, engine.env.running(), engine.env.random(), retryAfter);
 }
 
-/** Ends the session of a refresh token or of the cookie. It is over when the service has said so. */
-export async function logOut(engine: Engine, token: string | undefined, stop?: AbortController): Promise<void> {
+/**
+ * Ends the session of a refresh token, or of the cookie while that is of the session with this id, if any. It is over when
+ * the service has said so.
+ */
+export async function logOut(engine: Engine, token?: string, stop?: AbortController, id?: string): Promise<void> {
   const tries = newTries(engine, stop);
   for (;;) {
-    await ready(engine, tries);
+    const isLater = await ready(engine, tries);
+    if (!token && isLater) {
+      // Somebody may have signed in by another tab meanwhile, and the cookie is his.
+      const { record } = await load(engine);
+      if (record && record.session_id !== id) return;
+    }
     const reply = await attempt(engine, logoutRequest(engine.service, token), tries);
     if (reply?.status === 204) return reachable(engine);
     inVain(engine, tries, reply ? retryAfter(reply.headers) : undefined);

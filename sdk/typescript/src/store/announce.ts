@@ -15,7 +15,10 @@ export function announcer(env: Environment, name: string): Announcer {
     listen: (listener) => {
       channel = env.channel(`daypass:${name}`);
       if (channel) channel.onmessage = ({ data }) => listener(data);
-      return () => channel?.close();
+      return () => {
+        channel?.close();
+        channel = undefined;
+      };
     },
   };
 }

@@ -42,8 +42,9 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
     },
     load: async () => {
       const stored = await inner.load().catch((error) => {
-        // Ids that were sent once must not be forgotten: later the error stands.
-        if (!isFirst) throw error;
+        // Ids that may have been sent must not be forgotten: an error that passes stands, and so does any later one. Where there
+        // is no IndexedDB, or looking at it is forbidden, there are none.
+        if (!isFirst || !/^(Type|Security|InvalidState)Error$/.test(error?.name)) throw error;
         inner = noStore;
         return inner.load();
       });
