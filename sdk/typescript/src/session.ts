@@ -30,7 +30,10 @@ export interface SessionOptions {
   readonly store?: TokenStore | null;
   /** When tokens are renewed: when somebody calls, or also while nobody does and the page can be seen. */
   readonly refresh?: "on-demand" | "eager";
-  /** Where a signed-out person is led, with the place to come back to as `return_to`. Nowhere if absent. */
+  /**
+   * Where somebody whose session ends is led, with the place to come back to as `return_to`. Nowhere if absent. Whoever was
+   * not signed in to begin with is not led anywhere: that is the page's to decide, by `state` or the error of its call.
+   */
   readonly loginUrl?: string;
   /** The registered client that sessions are opened on; the service's built-in one if absent. */
   readonly clientId?: string;
@@ -68,8 +71,8 @@ export interface Session {
   /** Signs in, and replaces whoever was signed in. It is sent once and not retried. */
   readonly signIn: (credentials: Credentials) => Promise<void>;
   /**
-   * Signs out: here at once, in the store, and at the service, with `everywhere` all sessions of the same person. After
-   * an error nobody is signed in here either.
+   * Signs out: here at once, in the store, and at the service. With `everywhere` all sessions of the same person are ended
+   * at the service first, as long as that can be asked. After an error nobody is signed in here either.
    */
   readonly signOut: (options?: { readonly everywhere?: boolean }) => Promise<void>;
   /** The host has noticed that it is online again, or awake. Pages notice by themselves. */

@@ -26,7 +26,10 @@ import { attempt, gaveUp, logOut, logOutBehind } from "./tries.js";
 /** How long a sign-in may take, in milliseconds: passwords are slow to check, on purpose. */
 const SIGN_IN_LIMIT = 20_000;
 
-/** Signs in, and replaces whoever was signed in: that session is ended at the service once the new one is stored. */
+/**
+ * Signs in, and replaces whoever was signed in: that session is ended at the service once the new one is stored, if its
+ * refresh token is at hand. By cookie it is not: the new cookie takes its place.
+ */
 export function signIn(engine: Engine, credentials: Credentials): Promise<void> {
   return inTurn(engine, async () => {
     // An answer to a renewal of the old session, here or in another tab, would put its cookie over the new one.
