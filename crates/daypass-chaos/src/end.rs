@@ -66,7 +66,7 @@ pub(crate) async fn compare(run: &Run, store: &dyn Store) -> Result<Found, Store
 /// that they should have forgotten.
 fn blame(run: &Run) {
     let (held_up, requests) = (run.account.count(What::HeldUpTooLong), run.account.count(What::Requests));
-    if held_up > 5 + requests / 20_000 {
+    if held_up > 5 + requests / 2_000 {
         let what =
             format!("{held_up} of {requests} requests came too late, which is too many for the machine");
         run.account.object(Zero::Others, what, None);

@@ -64,6 +64,17 @@ async fn a_store_that_has_what_was_acknowledged_is_fine() {
 }
 
 #[tokio::test]
+async fn the_machine_is_not_blamed_for_more_than_it_does() {
+    for (held_up, expected) in [(6, None), (7, Some((Zero::Others, 1)))] {
+        let ground = Ground::new().await;
+        ground.shown(ground.session, 0, false);
+        ground.run.account.add_many(What::Requests, 2_000);
+        ground.run.account.add_many(What::HeldUpTooLong, held_up);
+        assert_eq!(ground.objections().await, expected.into_iter().collect::<Vec<_>>(), "{held_up}");
+    }
+}
+
+#[tokio::test]
 async fn a_rotation_that_was_acknowledged_and_is_not_stored_is_lost() {
     let ground = Ground::new().await;
     ground.shown(ground.session, 0, true);
