@@ -14,6 +14,7 @@ export interface IndexedDbOptions {
 
 interface Request<T> {
   readonly result: T;
+  readonly error: unknown;
   onsuccess: (() => void) | null;
   onerror: ((event: unknown) => void) | null;
 }
@@ -55,7 +56,7 @@ function open(env: Environment): Promise<Database> {
     // Where there is none, this throws.
     const request = (env.indexedDB as Factory).open(DATABASE, 1);
     request.onupgradeneeded = () => void request.result.createObjectStore(STORE);
-    request.onerror = reject;
+    request.onerror = () => reject(request.error);
     request.onsuccess = () => resolve(request.result);
   });
 }

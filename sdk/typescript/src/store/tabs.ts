@@ -44,7 +44,7 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
       const stored = await inner.load().catch((error) => {
         // Ids that may have been sent must not be forgotten: an error that passes stands, and so does any later one. Where there
         // is no IndexedDB, or looking at it is forbidden, there are none.
-        if (!isFirst || !/^(Type|Security|InvalidState)Error$/.test(error?.name)) throw error;
+        if (!isFirst || !/^(Type|Security|InvalidState)Error|denied permission/.test(String(error))) throw error;
         inner = noStore;
         return inner.load();
       });
