@@ -1,7 +1,7 @@
 # The commands of this repository; `make` lists them. Each installs what it needs and lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench crash soak model chaos fmt lint check clean setup
+.PHONY: help demo test browser bench crash soak model chaos fmt lint check clean setup
 
 JAVASCRIPT_CLIENTS := sdk/browser/build/src/chaos-client.js
 
@@ -34,6 +34,13 @@ soak: ## Make 100,000 calls through client and verifier, with faults; nobody may
 model: ## Check rotation exhaustively: every configuration, every limit, every mutant
 	@scripts/setup.sh model
 	cargo run --locked --release -p daypass-model -- --deep
+
+browser: ## Run every scenario of the client in Chromium; make test has a part of them
+	@scripts/setup.sh chaos
+	cargo build --locked -p daypass
+	npm ci --prefix sdk
+	npm run build --prefix sdk
+	DAYPASS_BINARY=$(CURDIR)/target/debug/daypass npm test --prefix sdk --workspace @daypass/browser-tests
 
 chaos: ## Run the real thing, browser and Node included, under faults, kills and thieves: a million rotations, twice
 	@scripts/setup.sh chaos
