@@ -48,6 +48,45 @@ impl RememberedAttempts {
         *self.0.get(usize::try_from(age).ok()?)?
     }
 
+    /// The ids as a store keeps them: none where there is no id; else a byte whose bits say which are
+    /// there, and the ids, newest first, 16 bytes each.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let mut bytes = vec![0u8];
+        let mut mask = 0u8;
+        for (bit, id) in self.0.iter().enumerate() {
+            if let Some(id) = id {
+                mask |= 1 << bit;
+                bytes.extend_from_slice(&id.0);
+            }
+        }
+        if let Some(first) = bytes.first_mut() {
+            *first = mask;
+        }
+        (mask != 0).then_some(bytes)
+    }
+
+    /// The reverse of [`Self::to_bytes`].
+    ///
+    /// # Errors
+    /// For bytes that it does not make.
+    pub fn from_bytes(bytes: Option<&[u8]>) -> Result<Self, MalformedAttempts> {
+        let Some((mask, ids)) = bytes.and_then(<[u8]>::split_first) else {
+            return Ok(Self::default());
+        };
+        let (chunks, rest) = ids.as_chunks::<16>();
+        let mut chunks = chunks.iter();
+        let mut attempts = [None; REMEMBERED];
+        for (bit, slot) in attempts.iter_mut().enumerate() {
+            if mask & (1 << bit) != 0 {
+                *slot = Some(AttemptDigest(*chunks.next().ok_or(MalformedAttempts)?));
+            }
+        }
+        if chunks.next().is_some() || !rest.is_empty() {
+            return Err(MalformedAttempts);
+        }
+        Ok(Self(attempts))
+    }
+
     /// The ids of the four rotations before generation `next`, each looked up by generation.
     #[must_use]
     pub fn realigned(next: Generation, mut id: impl FnMut(Generation) -> Option<AttemptDigest>) -> Self {
@@ -58,6 +97,11 @@ impl RememberedAttempts {
         Self(ids)
     }
 }
+
+/// What a store keeps of attempt ids cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unreadable attempt ids")]
+pub struct MalformedAttempts;
 
 /// The `generation:id` pairs of one request, strictly newest first, at most four.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,6 +204,24 @@ mod tests {
         assert_eq!(ids.get(Generation(7)), Some(AttemptDigest::of(A)));
         assert_eq!(ids.get(Generation(6)), Some(AttemptDigest::of(B)));
         assert_eq!(ids.get(Generation(5)), None);
+    }
+
+    #[test]
+    fn every_set_of_remembered_ids_survives_its_bytes() {
+        for mask in 0..16u8 {
+            let id = |bit: u8| (mask & (1 << bit) != 0).then_some(AttemptDigest([bit; 16]));
+            let attempts = RememberedAttempts::new([id(0), id(1), id(2), id(3)]);
+            let bytes = attempts.to_bytes();
+            assert_eq!(bytes.is_none(), mask == 0);
+            assert_eq!(RememberedAttempts::from_bytes(bytes.as_deref()), Ok(attempts));
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_are_told() {
+        for bad in [&[0b11, 1][..], &[0b1], &[0; 17]] {
+            assert_eq!(RememberedAttempts::from_bytes(Some(bad)), Err(MalformedAttempts));
+        }
     }
 
     #[test]

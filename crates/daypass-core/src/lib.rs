@@ -17,7 +17,7 @@ pub mod subject;
 pub mod time;
 pub mod token;
 
-pub use attempt::{AttemptDigest, PresentedAttempts, RememberedAttempts};
+pub use attempt::{AttemptDigest, MalformedAttempts, PresentedAttempts, RememberedAttempts};
 pub use client::{Client, ClientKind, Clients, Grant, OnReuse, Policy};
 pub use event::{Event, EventKind};
 pub use id::{ClientId, Generation, SessionId, SubjectId, Thumbprint, TokenKeyId};

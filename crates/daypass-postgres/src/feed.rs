@@ -79,15 +79,11 @@ pub(crate) async fn head(connection: &Connection, lives: &Lives) -> Result<Head,
     const HEAD: &str = "select epoch, placed, exists (select 1 from daypass.feed where place is null)";
     let life = "system_identifier, left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) \
                 from daypass.feed_head, pg_control_system()";
+    let mut refused = false;
     let row = if lives.0.load(Ordering::Relaxed) {
         let asked = connection.row(&format!("{HEAD}, {life}"), &[]).await;
-        match asked {
-            Err(Trouble::Store(StoreError::Schema(_))) => {
-                lives.0.store(false, Ordering::Relaxed);
-                None
-            }
-            asked => asked?,
-        }
+        refused = matches!(asked, Err(Trouble::Store(StoreError::Schema(_))));
+        if refused { None } else { asked? }
     } else {
         None
     };
@@ -97,6 +93,8 @@ pub(crate) async fn head(connection: &Connection, lives: &Lives) -> Result<Head,
         (row, u128::from(cluster) << 64 | u128::from(timeline))
     } else {
         let row = connection.row(&format!("{HEAD} from daypass.feed_head"), &[]).await?;
+        // The rest of what was asked is there: what is not are the functions that tell of its lives.
+        lives.0.fetch_and(!refused, Ordering::Relaxed);
         (row.ok_or_else(|| corrupt("head of the feed"))?, 0)
     };
     let Id(drawn) = get(&row, 0)?;
@@ -184,7 +182,7 @@ pub(crate) async fn events(
     Ok(events)
 }
 
-/// Forgets what nobody can ask for any more, at most `limit` rows of each kind.
+/// Forgets what nobody can ask for any more, at most `limit` rows of each kind; of the feed, what has a place.
 pub(crate) async fn prune(tx: &Tx<'_>, events: Duration, limit: usize) -> Result<Pruned, Trouble> {
     let now = tx.moment().await?.now;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -192,8 +190,6 @@ pub(crate) async fn prune(tx: &Tx<'_>, events: Duration, limit: usize) -> Result
     let expired = forget_sessions(tx, EXPIRED, before(SESSION_AFTERLIFE), limit).await?;
     let rest = limit.saturating_sub(expired);
     let ended = forget_sessions(tx, ENDED, before(ENDED_AFTERLIFE), rest).await?;
-    // Entries get places also where nobody reads the feed.
-    place(tx).await?;
     let feed = "delete from daypass.feed where seq in (select seq from daypass.feed where place is not null \
                 order by place limit $2) and until <= $1";
     let feed = forget(tx, feed, before(FEED_AFTERLIFE), limit).await?;

@@ -1,8 +1,11 @@
 //! Lanes: queues of rotations, each worked off by one task on a connection of its own.
 //!
 //! The same session always goes through the same lane, so that a node never waits for its own locks.
-//! What has queued while a lane's last batch was under way makes its next one.
+//! What has queued while a lane's last batch was under way makes its next one. A token that came back
+//! leaves its lane for one more, where sessions end: that waits for the standby, and whoever only
+//! renews does not wait with it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::connect::{Connection, Connector};
 use crate::moment::Timekeeper;
-use crate::rotate::{Outcome, Subjects, rotate};
+use crate::rotate::{Batches, Outcome, rotate};
 use crate::store::Observer;
-use crate::trouble::Trouble;
-
-/// When to come back after a full queue.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// How often a batch is tried that others were in the way of.
-const TRIES: usize = 8;
+use crate::trouble::{Trouble, overloaded};
+use crate::tx::TRIES;
 
 /// A rotation, and whoever waits for it.
 struct Job {
@@ -41,17 +39,23 @@ pub(crate) struct Lane {
 }
 
 /// The queues' ends where rotations are handed in. The tasks end with them.
-pub(crate) struct Lanes(Vec<mpsc::Sender<Job>>);
+pub(crate) struct Lanes {
+    renewing: Vec<mpsc::Sender<Job>>,
+    ending: mpsc::Sender<Job>,
+}
 
 impl Lanes {
-    /// Starts `lanes` tasks, for each of which at most `queue` rotations wait.
+    /// Starts `lanes` tasks that renew and one where sessions end; for each at most `queue` rotations
+    /// wait.
     pub(crate) fn start(lanes: usize, queue: usize, lane: &Lane) -> Self {
+        let (ending, ended) = mpsc::channel(queue);
+        tokio::spawn(work(lane.clone(), ended, None));
         let start = |_| {
             let (sender, receiver) = mpsc::channel(queue);
-            tokio::spawn(work(lane.clone(), receiver));
+            tokio::spawn(work(lane.clone(), receiver, Some(ending.clone())));
             sender
         };
-        Self((0..lanes.max(1)).map(start).collect())
+        Self { renewing: (0..lanes.max(1)).map(start).collect(), ending }
     }
 
     /// Queues a rotation, or refuses it at once.
@@ -60,53 +64,67 @@ impl Lanes {
         request: RotateRequest,
     ) -> StoreResult<oneshot::Receiver<StoreResult<Rotated>>> {
         let (reply, answer) = oneshot::channel();
-        let lane = self.0.get(self.lane_of(request.session)).ok_or_else(stopped)?;
-        lane.try_send(Job { request, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded { retry_after: RETRY_AFTER },
-            mpsc::error::TrySendError::Closed(_) => stopped(),
-        })?;
+        let lane = self.renewing.get(self.lane_of(request.session)).ok_or_else(stopped)?;
+        lane.try_send(Job { request, reply }).map_err(|error| refused(&error))?;
         Ok(answer)
     }
 
     /// The lane of a session: by the last bytes of its id, which are random.
     fn lane_of(&self, session: SessionId) -> usize {
         let tail = session.as_bytes().last_chunk().map_or(0, |tail| u32::from_be_bytes(*tail));
-        usize::try_from(tail).unwrap_or(0).checked_rem(self.0.len()).unwrap_or(0)
+        usize::try_from(tail).unwrap_or(0).checked_rem(self.renewing.len()).unwrap_or(0)
     }
 
     /// How many rotations wait.
     pub(crate) fn depth(&self) -> usize {
-        self.0.iter().map(|lane| lane.max_capacity().saturating_sub(lane.capacity())).sum()
+        let all = self.renewing.iter().chain([&self.ending]);
+        all.map(|lane| lane.max_capacity().saturating_sub(lane.capacity())).sum()
     }
 }
 
-/// Works until the last sender is gone and the queue is empty.
-async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>) {
+/// Works until the last sender is gone and the queue is empty. A lane that renews hands over to `ending`
+/// what ends sessions.
+async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>, ending: Option<mpsc::Sender<Job>>) {
     let mut connection = None;
     let mut jobs = Vec::with_capacity(lane.batch);
     while queue.recv_many(&mut jobs, lane.batch).await > 0 {
         // Whoever has gone, for it took too long, asks again: only a later answer would be late.
         jobs.retain(|job| !job.reply.is_closed());
-        if jobs.is_empty() {
-            continue;
-        }
         let begun = lane.observer.nanos();
-        let requests: Vec<&RotateRequest> = jobs.iter().map(|job| &job.request).collect();
-        let answers = lane.transact(&mut connection, &requests).await;
-        lane.observer.committed(jobs.len(), lane.observer.nanos().saturating_sub(begun));
-        match answers.map_err(Trouble::into_error) {
-            Ok(answers) => {
-                for (job, answer) in jobs.drain(..).zip(answers) {
-                    let _gone = job.reply.send(answer);
+        while !jobs.is_empty() {
+            let batches = if ending.is_some() { Batches::Renewing } else { Batches::Ending };
+            let requests: Vec<&RotateRequest> = jobs.iter().map(|job| &job.request).collect();
+            match (lane.transact(&mut connection, &requests, batches).await, &ending) {
+                (Ok(Outcome::Ending(sessions)), Some(ending)) => hand_over(&mut jobs, &sessions, ending),
+                (Ok(Outcome::Done(answers)), _) => {
+                    lane.observer.committed(jobs.len(), lane.observer.nanos().saturating_sub(begun));
+                    for (job, answer) in jobs.drain(..).zip(answers) {
+                        let _gone = job.reply.send(answer);
+                    }
                 }
-            }
-            Err(error) => {
-                tracing::warn!(%error, batch = jobs.len(), "rotations failed");
-                for job in jobs.drain(..) {
-                    let _gone = job.reply.send(Err(copy_of(&error)));
-                }
+                (Ok(Outcome::Ending(_)), None) => fail(&mut jobs, &stopped()),
+                (Err(trouble), _) => fail(&mut jobs, &trouble.into_error()),
             }
         }
+    }
+}
+
+/// Takes what is asked of these sessions out of a batch, and hands it over.
+fn hand_over(jobs: &mut Vec<Job>, sessions: &BTreeSet<SessionId>, to: &mpsc::Sender<Job>) {
+    for job in jobs.extract_if(.., |job| sessions.contains(&job.request.session)) {
+        if let Err(error) = to.try_send(job) {
+            let answer = Err(refused(&error));
+            let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) = error;
+            let _gone = job.reply.send(answer);
+        }
+    }
+}
+
+/// Tells everybody in the batch what went wrong.
+fn fail(jobs: &mut Vec<Job>, error: &StoreError) {
+    tracing::warn!(%error, batch = jobs.len(), "rotations failed");
+    for job in jobs.drain(..) {
+        let _gone = job.reply.send(Err(copy_of(error)));
     }
 }
 
@@ -117,8 +135,8 @@ impl Lane {
         &self,
         held: &mut Option<Connection>,
         requests: &[&RotateRequest],
-    ) -> Result<Vec<StoreResult<Rotated>>, Trouble> {
-        let mut subjects = Subjects::Shared;
+        batches: Batches,
+    ) -> Result<Outcome, Trouble> {
         let mut fresh = false;
         let mut tries = 0;
         loop {
@@ -130,23 +148,28 @@ impl Lane {
                 fresh = true;
                 self.connector.connect().await?
             };
-            let outcome = rotate(&connection, &self.time, requests, subjects, self.longest).await;
+            let outcome = rotate(&connection, &self.time, requests, batches, self.longest).await;
             let spared = match &outcome {
                 Ok(Outcome::Done(_)) => true,
-                Ok(Outcome::Exclusive) => connection.batch("rollback").await.is_ok(),
+                Ok(Outcome::Ending(_)) => connection.batch("rollback").await.is_ok(),
                 Err(trouble) => trouble.spares_connection() && connection.batch("rollback").await.is_ok(),
             };
             if spared {
                 *held = Some(connection);
             }
             match outcome {
-                Ok(Outcome::Done(answers)) => return Ok(answers),
-                Ok(Outcome::Exclusive) => subjects = Subjects::Exclusive,
                 Err(Trouble::Conflict(_)) if tries < TRIES => {}
                 Err(Trouble::Lost(_)) if !fresh => fresh = true,
-                Err(trouble) => return Err(trouble),
+                outcome => return outcome,
             }
         }
+    }
+}
+
+fn refused(error: &mpsc::error::TrySendError<Job>) -> StoreError {
+    match error {
+        mpsc::error::TrySendError::Full(_) => overloaded(),
+        mpsc::error::TrySendError::Closed(_) => stopped(),
     }
 }
 

@@ -6,15 +6,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use daypass_storage::StoreError;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::connect::{Connection, Connector};
-use crate::trouble::Trouble;
-
-/// When to come back if all connections are lent out.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+use crate::trouble::{Trouble, overloaded};
 
 pub(crate) struct Pool {
     connector: Connector,
@@ -65,7 +61,7 @@ impl Pool {
         let place = Place::take(&self.waiting, self.most_waiting).ok_or_else(overloaded)?;
         let permit = timeout(self.patience, self.permits.acquire()).await;
         drop(place);
-        permit.map_err(|_| overloaded())?.map_err(|_| overloaded())
+        permit.map_err(|_| overloaded())?.map_err(|_| overloaded().into())
     }
 
     fn take(&self) -> Option<Connection> {
@@ -81,10 +77,6 @@ impl Pool {
     fn shelf(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-}
-
-fn overloaded() -> Trouble {
-    Trouble::Store(StoreError::Overloaded { retry_after: RETRY_AFTER })
 }
 
 /// A place in the queue, given up when dropped.

@@ -1,13 +1,17 @@
 //! Registered clients, and keys.
 
+use std::time::Duration;
+
 use daypass_core::{Client, ClientId, Event, EventKind, Timestamp};
-use daypass_storage::{AddClient, AddKey, DropKey, KeyPurpose, KeyRecord, Source, StoreError, Versions};
+use daypass_storage::{
+    AddClient, AddKey, DropKey, KeyPurpose, KeyRecord, Lease, Source, StoreError, Versions,
+};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::connect::Connection;
 use crate::feed;
-use crate::rows::{corrupt, get, optional_time, time};
+use crate::rows::{Id, corrupt, get, number, optional_time, time};
 use crate::trouble::Trouble;
 use crate::tx::Tx;
 
@@ -83,10 +87,8 @@ fn key(row: &Row) -> Result<KeyRecord, StoreError> {
     })
 }
 
-/// Adds a key. The version is the fencing number: it is locked, and whoever worked from an earlier
-/// one changes nothing.
 pub(crate) async fn add_key(tx: &Tx<'_>, request: &AddKey) -> Result<bool, Trouble> {
-    if lock_version(tx, "keys").await? != request.expected {
+    if !may_change(tx, request.expected, request.fence).await? {
         return Ok(false);
     }
     let key = &request.key;
@@ -113,16 +115,15 @@ pub(crate) async fn add_key(tx: &Tx<'_>, request: &AddKey) -> Result<bool, Troub
     Ok(true)
 }
 
-/// Forgets a key, under the same fencing number.
 pub(crate) async fn drop_key(tx: &Tx<'_>, request: &DropKey) -> Result<bool, Trouble> {
-    if lock_version(tx, "keys").await? != request.expected {
+    if !may_change(tx, request.expected, request.fence).await? {
         return Ok(false);
     }
     let all = tx.rows(KEYS, &[]).await?.iter().map(key).collect::<Result<Vec<_>, _>>()?;
     let (dropped, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|key| key.id == request.id);
     let Some(dropped) = dropped.first() else { return Ok(false) };
     tx.execute("delete from daypass.keys where id = $1", &[(&dropped.id, Type::TEXT)]).await?;
-    if let Some(before) = predecessor(dropped, &left) {
+    if let Some(before) = dropped.predecessor(&left) {
         let retired = dropped.retired_from.map(Timestamp::millis);
         let sql = "update daypass.keys set retired_from = $2 where id = $1";
         tx.execute(sql, &[(&before.id, Type::TEXT), (&retired, Type::INT8)]).await?;
@@ -131,12 +132,26 @@ pub(crate) async fn drop_key(tx: &Tx<'_>, request: &DropKey) -> Result<bool, Tro
     Ok(true)
 }
 
-/// The key that was to give way to `key`: of several, the last that was made before it.
-fn predecessor<'k>(key: &KeyRecord, others: &'k [KeyRecord]) -> Option<&'k KeyRecord> {
-    let gives_way =
-        |other: &&KeyRecord| other.purpose == key.purpose && other.retired_from == Some(key.active_from);
-    let made = |other: &&KeyRecord| (other.created_at <= key.created_at, other.created_at, other.active_from);
-    others.iter().filter(gives_way).max_by_key(made)
+/// Whether a change of the keys that was worked out from a version, and under a lease or none, may be made. Both are
+/// locked: whoever worked from an earlier one changes nothing.
+async fn may_change(tx: &Tx<'_>, expected: u64, fence: Option<u64>) -> Result<bool, Trouble> {
+    if lock_version(tx, "keys").await? != expected {
+        return Ok(false);
+    }
+    let Some(fence) = fence else { return Ok(true) };
+    let row = tx.row("select fence from daypass.lease for share", &[]).await?;
+    let row = row.ok_or_else(|| corrupt("lease"))?;
+    Ok(number::<i64, u64>(&row, 0, "lease")? == fence)
+}
+
+pub(crate) async fn lease(tx: &Tx<'_>, holder: [u8; 16], time: Duration) -> Result<Option<Lease>, Trouble> {
+    tx.row("select from daypass.lease for update", &[]).await?;
+    let now = tx.moment().await?.now;
+    let (holder, at, until) = (Id(holder), now.millis(), now.plus(time).millis());
+    let sql = "update daypass.lease set fence = fence + case when until > $1 then 0 else 1 end, holder = $2, until = $3 \
+               where holder = $2 or until <= $1 returning fence";
+    let row = tx.row(sql, &[(&at, Type::INT8), (&holder, Type::UUID), (&until, Type::INT8)]).await?;
+    Ok(row.map(|row| number::<i64, _>(&row, 0, "lease")).transpose()?.map(|fence| Lease { fence, now }))
 }
 
 async fn lock_version(tx: &Tx<'_>, what: &str) -> Result<u64, Trouble> {

@@ -16,7 +16,7 @@ use tokio_postgres::types::Type;
 
 use crate::connect::Connection;
 use crate::moment::{Moment, Timekeeper};
-use crate::rows::{Id, attempts_to, corrupt, get, session, session_columns, subject, subject_columns};
+use crate::rows::{Id, corrupt, get, session, session_columns, subject, subject_columns};
 use crate::trouble::Trouble;
 use crate::tx::{Durability, Tx, begin, now_millis};
 use crate::{feed, sessions};
@@ -25,18 +25,21 @@ use crate::{feed, sessions};
 pub(crate) enum Outcome {
     /// Committed; an answer for each request, in their order.
     Done(Vec<StoreResult<Rotated>>),
-    /// Nothing happened. A reuse ends all of a subject's sessions: lock the subjects exclusively from
-    /// the start, since of two who share a lock neither can have it alone.
-    Exclusive,
+    /// Nothing happened, since tokens of these sessions came back: their requests belong to
+    /// [`Batches::Ending`].
+    Ending(BTreeSet<SessionId>),
 }
 
-/// How subjects are locked.
+/// What a batch may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Subjects {
-    /// So that they do not change.
-    Shared,
-    /// So that they can be changed.
-    Exclusive,
+pub(crate) enum Batches {
+    /// Nothing ends. Subjects are locked so that they do not change, and the commit waits for the
+    /// primary's disk alone: a rotation that a fail-over loses heals.
+    Renewing,
+    /// A reuse may end sessions. Subjects are locked so that they can be changed, from the start, since
+    /// of two who share a lock neither can have it alone; and the commit waits for the standby, which
+    /// others need not.
+    Ending,
 }
 
 /// Locks the sessions `$1`.
@@ -69,16 +72,16 @@ pub(crate) async fn rotate(
     connection: &Connection,
     time: &Timekeeper,
     requests: &[&RotateRequest],
-    subjects: Subjects,
+    batches: Batches,
     longest: Duration,
 ) -> Result<Outcome, Trouble> {
     let ids: BTreeSet<Id> = requests.iter().map(|request| request.session.into()).collect();
     let ids: Vec<Id> = ids.into_iter().collect();
     let which: [_; 1] = [(&ids as _, Type::UUID_ARRAY)];
     let begin = begin(longest);
-    let locking = match subjects {
-        Subjects::Shared => subjects!("key share"),
-        Subjects::Exclusive => subjects!("update"),
+    let locking = match batches {
+        Batches::Renewing => subjects!("key share"),
+        Batches::Ending => subjects!("update"),
     };
     // All are sent before the first is answered.
     let (opened, sessions, people, clock) = tokio::join!(
@@ -98,14 +101,14 @@ pub(crate) async fn rotate(
         moment,
         rows: gather(&sessions, &people, &moment)?,
         changed: BTreeSet::new(),
-        subjects,
+        batches,
         durability: Durability::Primary,
     };
     let mut answers = Vec::with_capacity(requests.len());
-    for request in requests {
+    for (at, request) in requests.iter().enumerate() {
         match batch.answer(request).await? {
             Some(answer) => answers.push(answer),
-            None => return Ok(Outcome::Exclusive),
+            None => return Ok(Outcome::Ending(batch.ending(requests.get(at..).unwrap_or_default()))),
         }
     }
     batch.write(connection).await?;
@@ -139,14 +142,14 @@ struct Batch<'b> {
     rows: Found,
     /// The sessions whose state is to be written.
     changed: BTreeSet<Id>,
-    subjects: Subjects,
+    batches: Batches,
     /// What the commit waits for: a standby only if something ends.
     durability: Durability,
 }
 
 impl Batch<'_> {
-    /// Decides on a request after all that came before it in the batch; none if subjects have to be
-    /// locked exclusively for it.
+    /// Decides on a request after all that came before it in the batch; none if this batch must not end
+    /// what the request ends.
     async fn answer(&mut self, request: &RotateRequest) -> Result<Option<StoreResult<Rotated>>, Trouble> {
         let now = self.moment.now;
         let Some(row) = self.rows.get(&request.session) else {
@@ -158,8 +161,7 @@ impl Batch<'_> {
             Err(error) => return Ok(Some(Err(StoreError::Corrupt(error.to_string())))),
         };
         let decision = decided(request, (&session, &subject), now);
-        let ends_all = matches!(decision, Decision::Reuse { ends: OnReuse::Subject });
-        if ends_all && self.subjects == Subjects::Shared {
+        if self.batches == Batches::Renewing && matches!(decision, Decision::Reuse { .. }) {
             return Ok(None);
         }
         let mut row = (session, subject);
@@ -169,6 +171,15 @@ impl Batch<'_> {
         }
         self.rows.insert(request.session, Ok(row.clone()));
         Ok(Some(Ok(Rotated { decision, now, row: Some(row) })))
+    }
+
+    /// The sessions whose tokens came back, as far as that can be seen without the changes of the others.
+    fn ending(&self, requests: &[&RotateRequest]) -> BTreeSet<SessionId> {
+        let reused = |request: &&&RotateRequest| {
+            let Some(Ok((session, subject))) = self.rows.get(&request.session) else { return false };
+            matches!(decided(request, (session, subject), self.moment.now), Decision::Reuse { .. })
+        };
+        requests.iter().filter(reused).map(|request| request.session).collect()
     }
 
     /// Does what was decided, and brings the row in hand up to it. Plain new states wait for the end.
@@ -229,7 +240,7 @@ impl Batch<'_> {
         let keys: Vec<i16> = states.iter().map(|(_, state)| i16::from(state.token_key.0)).collect();
         let runs: Vec<i16> = states.iter().map(|(_, state)| i16::from(state.grace_run)).collect();
         let used: Vec<bool> = states.iter().map(|(_, state)| state.grace_used).collect();
-        let attempts: Vec<_> = states.iter().map(|(_, state)| attempts_to(&state.attempts)).collect();
+        let attempts: Vec<_> = states.iter().map(|(_, state)| state.attempts.to_bytes()).collect();
         let sql = "update daypass.sessions s set generation = v.generation, rotated_at = v.rotated, seen_at = v.seen, \
                    token_key = v.key, grace_run = v.run, grace_used = v.used, attempts = v.attempts from \
                    unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::int2[], $6::int2[], $7::bool[], $8::bytea[]) \

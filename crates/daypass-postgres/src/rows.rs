@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::error::Error;
 
-use daypass_core::attempt::REMEMBERED;
 use daypass_core::{
-    AttemptDigest, Claims, ClientId, Cutoff, Ending, EndingReason, Event, EventKind, FeedEntry, Generation,
+    Claims, ClientId, Cutoff, Ending, EndingReason, Event, EventKind, FeedEntry, Generation,
     RememberedAttempts, Revoked, RotationState, Session, SessionId, Subject, SubjectId, Thumbprint,
     Timestamp, TokenKeyId,
 };
@@ -135,7 +134,7 @@ pub(crate) fn session(row: &Row) -> Result<Session, StoreError> {
             seen_at: time(row, 6)?,
             grace_run: number::<i16, _>(row, 7, "run of grace")?,
             grace_used: get(row, 8)?,
-            attempts: attempts_from(get(row, 9)?)?,
+            attempts: RememberedAttempts::from_bytes(get(row, 9)?).map_err(|_| corrupt("attempts"))?,
         },
         expires_at: optional_time(row, 10)?,
         auth_time: time(row, 11)?,
@@ -177,42 +176,6 @@ fn reason(code: i16) -> EndingReason {
     u8::try_from(code).map_or(EndingReason::Revoked, EndingReason::from_code)
 }
 
-/// Remembered attempt ids as a column: null where there is none; else a byte whose bits say which
-/// are there, and the ids, newest first.
-pub(crate) fn attempts_to(attempts: &RememberedAttempts) -> Option<Vec<u8>> {
-    let mut column = vec![0u8];
-    let mut mask = 0u8;
-    for (bit, id) in attempts.newest_first().iter().enumerate() {
-        if let Some(id) = id {
-            mask |= 1 << bit;
-            column.extend_from_slice(&id.0);
-        }
-    }
-    if let Some(first) = column.first_mut() {
-        *first = mask;
-    }
-    (mask != 0).then_some(column)
-}
-
-/// The reverse of [`attempts_to`].
-fn attempts_from(column: Option<&[u8]>) -> Result<RememberedAttempts, StoreError> {
-    let Some((mask, ids)) = column.and_then(<[u8]>::split_first) else {
-        return Ok(RememberedAttempts::default());
-    };
-    let (chunks, rest) = ids.as_chunks::<16>();
-    let mut chunks = chunks.iter();
-    let mut attempts = [None; REMEMBERED];
-    for (bit, slot) in attempts.iter_mut().enumerate() {
-        if mask & (1 << bit) != 0 {
-            *slot = Some(AttemptDigest(*chunks.next().ok_or_else(|| corrupt("attempts"))?));
-        }
-    }
-    if chunks.next().is_some() || !rest.is_empty() {
-        return Err(corrupt("attempts"));
-    }
-    Ok(RememberedAttempts::new(attempts))
-}
-
 /// Reads a feed entry from `session, sub, not_before, at, until`, beginning at column `at`.
 pub(crate) fn feed_entry(row: &Row, at: usize) -> Result<FeedEntry, StoreError> {
     let ending = match (get::<Option<Id>>(row, at)?, get::<Option<&str>>(row, at + 1)?) {
@@ -247,24 +210,6 @@ pub(crate) fn event(row: &Row, at: usize) -> Result<Option<Event>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_set_of_attempt_ids_survives_its_column() {
-        for mask in 0..16u8 {
-            let id = |bit: u8| (mask & (1 << bit) != 0).then_some(AttemptDigest([bit; 16]));
-            let attempts = RememberedAttempts::new([id(0), id(1), id(2), id(3)]);
-            let column = attempts_to(&attempts);
-            assert_eq!(column.is_none(), mask == 0);
-            assert_eq!(attempts_from(column.as_deref()).unwrap(), attempts);
-        }
-    }
-
-    #[test]
-    fn a_damaged_column_is_told() {
-        for bad in [&[0b11, 1][..], &[0b1], &[0; 17]] {
-            assert!(matches!(attempts_from(Some(bad)), Err(StoreError::Corrupt(_))));
-        }
-    }
 
     #[test]
     fn what_postgresql_cannot_keep_is_replaced() {

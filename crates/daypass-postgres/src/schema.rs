@@ -18,7 +18,10 @@ struct Step {
 }
 
 /// The steps from nothing to the present schema.
-const STEPS: &[Step] = &[Step { sql: include_str!("migrations/0001_start.sql"), fits: 1 }];
+const STEPS: &[Step] = &[
+    Step { sql: include_str!("migrations/0001_start.sql"), fits: 1 },
+    Step { sql: include_str!("migrations/0002_lease.sql"), fits: 1 },
+];
 
 /// How long a statement of a migration may take.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -53,28 +56,34 @@ pub async fn remove(url: &DatabaseUrl) -> StoreResult<()> {
 }
 
 async fn take_steps(connection: &Connection, steps: &[Step]) -> Result<Migrated, Trouble> {
-    let mut from = version(connection).await?.map_or(0, |schema| schema.version);
-    let found = from;
-    if let (0, Some(first)) = (from, steps.first()) {
-        // Of two that make the schema at once, the second fails on a name that is taken, and goes on.
-        from = match one_step(connection, "create schema daypass", first, 1).await {
-            Ok(()) => 1,
-            Err(trouble) => version(connection).await?.ok_or(trouble)?.version,
-        };
+    let reached = async || Ok::<_, Trouble>(version(connection).await?.map_or(0, |schema| schema.version));
+    let found = reached().await?;
+    let mut at = found;
+    if at > steps.len() {
+        return Err(newer(at).into());
     }
-    if from > steps.len() {
-        return Err(newer(from).into());
+    while let Some(step) = steps.get(at) {
+        let taken = one_step(connection, step, at).await;
+        let before = at;
+        at = reached().await?;
+        // Of two that take a step at once the second fails, and goes on.
+        if at == before {
+            taken?;
+        }
     }
-    for (at, step) in steps.iter().enumerate().skip(from) {
-        let lock = format!("select from daypass.schema where version = {at} for update");
-        one_step(connection, &lock, step, at + 1).await?;
-    }
-    Ok(Migrated { from: found, to: steps.len() })
+    Ok(Migrated { from: found, to: at })
 }
 
-/// Takes one step, in a transaction, unless another process has.
-async fn one_step(connection: &Connection, first: &str, step: &Step, to: usize) -> Result<(), Trouble> {
-    let (sql, fits) = (step.sql, step.fits);
+/// Takes the step from version `at`, in a transaction.
+async fn one_step(connection: &Connection, step: &Step, at: usize) -> Result<(), Trouble> {
+    let first = match at {
+        0 => "create schema daypass".to_owned(),
+        // Whoever comes second waits here for as long as the first takes, and then divides by nothing.
+        at => format!(
+            "select from daypass.schema for update; select 1 / count(*) from daypass.schema where version = {at}"
+        ),
+    };
+    let (sql, fits, to) = (step.sql, step.fits, at + 1);
     let all = format!(
         "begin; set local synchronous_commit = on; {first};\n{sql}\n\
          update daypass.schema set version = {to}, fits = {fits}; commit"

@@ -12,8 +12,8 @@ use tokio_postgres::types::Type;
 use crate::connect::Connection;
 use crate::moment::{Moment, Timekeeper};
 use crate::rows::{
-    Id, SESSION_COLUMNS, SUBJECT_COLUMNS, attempts_to, corrupt, get, kept_if, session, session_columns,
-    subject, subject_columns,
+    Id, SESSION_COLUMNS, SUBJECT_COLUMNS, corrupt, get, kept_if, session, session_columns, subject,
+    subject_columns,
 };
 use crate::trouble::Trouble;
 use crate::tx::Tx;
@@ -94,7 +94,7 @@ async fn insert(tx: &Tx<'_>, session: &Session) -> Result<bool, Trouble> {
     let (scope, jkt) = (session.scope.as_str(), session.jkt.as_ref().map(|jkt| jkt.0.as_slice()));
     let (generation, key) = (i64::from(rotation.generation.0), i16::from(rotation.token_key.0));
     let (rotated, seen) = (rotation.rotated_at.millis(), rotation.seen_at.millis());
-    let attempts = attempts_to(&rotation.attempts);
+    let attempts = rotation.attempts.to_bytes();
     let sql = "insert into daypass.sessions (id, auth_time, expires_at, subject, client, amr, scope, jkt, generation, \
                rotated_at, seen_at, token_key, attempts) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
                on conflict (id) do nothing";

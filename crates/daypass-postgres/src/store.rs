@@ -10,9 +10,9 @@ use daypass_core::{
     Timestamp,
 };
 use daypass_storage::{
-    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
-    PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError,
-    StoreResult, SubjectChange, User, Username, Versions,
+    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Lease, Opened,
+    PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store,
+    StoreError, StoreResult, SubjectChange, User, Username, Versions,
 };
 use tokio::time::timeout;
 
@@ -126,6 +126,12 @@ impl PostgresStore {
         let lane = Lane { connector, time: Arc::clone(&time), observer, batch: batch.max(1), longest };
         let lanes = Lanes::start(lanes, queue.max(1), &lane);
         Ok(Self { lanes, calls: Calls::new(pool, time, longest, answer) })
+    }
+
+    /// Gives places to what was committed to the feed. One that a fail-over loses is given anew: the epoch is
+    /// another by then, and all read from the start.
+    async fn place(&self) -> StoreResult<()> {
+        self.calls.write_to(Durability::Primary, |tx| Box::pin(feed::place(tx))).await
     }
 
     /// Opens many sessions at once, each of a subject of its own, in transactions of a thousand; for
@@ -301,6 +307,10 @@ impl Store for PostgresStore {
         in_transaction!(self, (request), |tx| registry::drop_key(tx, request))
     }
 
+    async fn lease(&self, holder: [u8; 16], time: Duration) -> StoreResult<Option<Lease>> {
+        self.calls.write(move |tx| Box::pin(registry::lease(tx, holder, time))).await
+    }
+
     async fn has_sessions_before(&self, before: Timestamp) -> StoreResult<bool> {
         self.calls
             .read(move |connection, core| Box::pin(sessions::any_before(connection, &core.time, before)))
@@ -315,8 +325,7 @@ impl Store for PostgresStore {
             })
             .await?;
         if unplaced {
-            // A place that a fail-over loses is given anew: the epoch is another by then, and all read from the start.
-            self.calls.write_to(Durability::Primary, |tx| Box::pin(feed::place(tx))).await?;
+            self.place().await?;
         }
         self.calls
             .read(move |connection, core| {
@@ -348,6 +357,9 @@ impl Store for PostgresStore {
     }
 
     async fn prune(&self, events: Duration, limit: usize) -> StoreResult<Pruned> {
+        // Entries get places also where nobody reads the feed. In a transaction of its own: who reads it does not wait
+        // until the rest is done.
+        self.place().await?;
         self.calls.write(move |tx| Box::pin(feed::prune(tx, events, limit))).await
     }
 

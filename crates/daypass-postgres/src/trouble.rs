@@ -1,8 +1,18 @@
 //! What goes wrong in a transaction, told apart by what can be done about it.
 
+use std::time::Duration;
+
 use daypass_storage::StoreError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
+
+/// When to come back if a queue is full or all connections are lent out.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What is answered where no more can wait.
+pub(crate) const fn overloaded() -> StoreError {
+    StoreError::Overloaded { retry_after: RETRY_AFTER }
+}
 
 /// Why a transaction came to nothing, or may have.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::rows::get;
 use crate::trouble::Trouble;
 
 /// How often a transaction is tried that others were in the way of.
-const TRIES: usize = 8;
+pub(crate) const TRIES: usize = 8;
 
 /// What has to have a transaction on its disk before it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

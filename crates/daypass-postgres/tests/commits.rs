@@ -3,9 +3,12 @@
 
 mod stage;
 
-use daypass_core::{EndingReason, SubjectId};
+use std::sync::Arc;
+
+use daypass_core::{Decision, EndingReason, SubjectId};
 use daypass_postgres::testing::Cluster;
-use daypass_storage::{Source, StoreError};
+use daypass_postgres::{PostgresOptions, PostgresStore};
+use daypass_storage::{Source, Store, StoreError};
 
 use stage::{attempt, cluster_folder, open, request, sign_in};
 
@@ -15,16 +18,7 @@ async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_a
     let database = cluster.database().await;
     let store = open(&cluster.url(&database)).await;
     let (session, other) = (sign_in(&*store, "sam").await, sign_in(&*store, "kim").await);
-    let standby = async |names: &str| {
-        let set = format!("alter system set synchronous_standby_names = '{names}'");
-        cluster.sql(&database, &set).await;
-        cluster.sql(&database, "select pg_reload_conf()").await;
-        let client = cluster.client(&database).await;
-        while client.query_one("show synchronous_standby_names", &[]).await.unwrap().get::<_, &str>(0)
-            != names
-        {}
-    };
-    standby("nobody").await;
+    wait_for(&cluster, &database, "nobody").await;
     store.rotate(request(session, 0, &[(0, attempt(0))])).await.unwrap();
     store.check().await.unwrap();
     let end = || store.end_session(other, None, EndingReason::Revoked, Source::default());
@@ -33,9 +27,38 @@ async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_a
     // A reuse ends sessions, too: it is not told before it is safe.
     let reused = store.rotate(request(session, 0, &[(0, attempt(7))])).await;
     assert!(matches!(reused, Err(StoreError::OutcomeUnknown(_))), "{reused:?}");
-    standby("").await;
+    wait_for(&cluster, &database, "").await;
     store.rotate(request(session, 0, &[(0, attempt(7))])).await.unwrap();
     end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_came_back_lets_nobody_else_wait_for_the_standby() {
+    let cluster = Cluster::start(&cluster_folder(), "");
+    let database = cluster.database().await;
+    let url = cluster.url(&database).parse().unwrap();
+    let options = PostgresOptions { lanes: 1, ..PostgresOptions::default() };
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&url, &options, Arc::new(())).await.unwrap());
+    let (stolen, other) = (sign_in(&*store, "sam").await, sign_in(&*store, "kim").await);
+    store.rotate(request(stolen, 0, &[(0, attempt(0))])).await.unwrap();
+    wait_for(&cluster, &database, "nobody").await;
+    let thief = || store.rotate(request(stolen, 0, &[(0, attempt(7))]));
+    // In one batch with it, or behind it in the lane.
+    let (reused, renewed) = tokio::join!(thief(), store.rotate(request(other, 0, &[(0, attempt(0))])));
+    assert!(matches!(reused, Err(StoreError::OutcomeUnknown(_))), "{reused:?}");
+    assert!(matches!(renewed.unwrap().decision, Decision::Rotate { .. }));
+    wait_for(&cluster, &database, "").await;
+    let told = thief().await.unwrap();
+    assert!(matches!(told.decision, Decision::Refuse(_) | Decision::Reuse { .. }), "{told:?}");
+}
+
+/// Has every commit that waits for a standby wait for `standby`; for none if that is empty.
+async fn wait_for(cluster: &Cluster, database: &str, standby: &str) {
+    cluster.sql(database, &format!("alter system set synchronous_standby_names = '{standby}'")).await;
+    cluster.sql(database, "select pg_reload_conf()").await;
+    let client = cluster.client(database).await;
+    let shown = "show synchronous_standby_names";
+    while client.query_one(shown, &[]).await.unwrap().get::<_, &str>(0) != standby {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,9 @@ use crate::seal::MasterKey;
 /// The name under which secrets of refresh tokens are listed.
 const TAG_ALGORITHM: &str = "HMAC-SHA-256";
 
+/// How long one node looks after the keys before another may: a few times as long as it takes to come back.
+const LEASE: Duration = Duration::from_secs(100);
+
 /// From when on a key is used that another replaced before its time.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
@@ -293,6 +296,8 @@ pub struct KeyKeeper {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) policy: KeyPolicy,
     pub(crate) source: Source,
+    /// The number of the lease under which it works, if it is under one.
+    fence: Option<u64>,
 }
 
 impl std::fmt::Debug for KeyKeeper {
@@ -309,7 +314,7 @@ impl KeyKeeper {
         entropy: Arc<dyn Entropy>,
         policy: KeyPolicy,
     ) -> Self {
-        Self { store, master, entropy, policy, source: Source::default() }
+        Self { store, master, entropy, policy, source: Source::default(), fence: None }
     }
 
     /// The same keeper, whose acts are recorded as `source`'s.
@@ -424,7 +429,7 @@ impl KeyKeeper {
             if is_in_use(key, &records, now) {
                 return Err(KeyError::InUse(id.to_owned()));
             }
-            if self.store.drop_key(DropKey { id: id.to_owned(), expected }).await? {
+            if self.store.drop_key(DropKey { id: id.to_owned(), expected, fence: self.fence }).await? {
                 return Ok(());
             }
         }
@@ -441,8 +446,14 @@ impl KeyKeeper {
         !self.policy.algorithm.is_asymmetric()
     }
 
+    /// Looks after the keys, by the store's time, if `holder` has the lease or is given it.
+    pub(crate) async fn upkeep(&self, holder: [u8; 16]) -> Result<(), KeyError> {
+        let Some(lease) = self.store.lease(holder, LEASE).await? else { return Ok(()) };
+        Self { fence: Some(lease.fence), ..self.clone() }.look_after(lease.now).await
+    }
+
     /// Makes what is missing, replaces what is too old and forgets what nothing depends on any more.
-    pub(crate) async fn upkeep(&self, now: Timestamp) -> Result<(), KeyError> {
+    async fn look_after(&self, now: Timestamp) -> Result<(), KeyError> {
         // The version first, so that no other node that decides the same rotates a second time.
         let (version, records) = self.records().await?;
         let missing = |purpose| newest(&records, purpose).is_none();
@@ -479,7 +490,7 @@ impl KeyKeeper {
         now: Timestamp,
     ) -> Result<(), KeyError> {
         while let Some(key) = records.iter().find(|key| is_spent(key, &records, now)) {
-            if !self.store.drop_key(DropKey { id: key.id.clone(), expected }).await? {
+            if !self.store.drop_key(DropKey { id: key.id.clone(), expected, fence: self.fence }).await? {
                 break;
             }
             (expected, records) = self.records().await?;
@@ -535,7 +546,7 @@ impl KeyKeeper {
             if self.store.has_sessions_before(retired).await? {
                 return Err(KeyError::NoNumberLeft);
             }
-            self.store.drop_key(DropKey { id, expected: version }).await?;
+            self.store.drop_key(DropKey { id, expected: version, fence: self.fence }).await?;
             return Ok(false);
         };
         let secret = Zeroizing::new(entropy::bytes::<32>(&*self.entropy));
@@ -561,6 +572,7 @@ impl KeyKeeper {
             active_from: from,
             retired_from: None,
         };
-        Ok(self.store.add_key(AddKey { key, expected: version, source: self.source.clone() }).await?)
+        let source = self.source.clone();
+        Ok(self.store.add_key(AddKey { key, expected: version, fence: self.fence, source }).await?)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::entropy;
 use crate::start::Inner;
 
 /// How often clients and keys are compared with the store's: a change made by another process is
@@ -39,12 +40,14 @@ async fn notice(inner: Weak<Inner>) {
 }
 
 async fn tidy(inner: Weak<Inner>) {
+    // Whose lease it is: this service's, and nobody's once it is gone.
+    let Some(holder) = inner.upgrade().map(|inner| entropy::bytes::<16>(&*inner.entropy)) else { return };
     let mut ticks = interval(TIDY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let Some(inner) = inner.upgrade() else { return };
-        if let Err(error) = inner.keeper.upkeep(inner.clock.now()).await {
+        if let Err(error) = inner.keeper.upkeep(holder).await {
             tracing::warn!(%error, "keys could not be looked after");
         }
         if let Err(error) = prune(&inner).await {

@@ -1,8 +1,12 @@
 //! Registered clients, and keys.
 
+use std::time::Duration;
+
 use daypass_core::{Client, ClientId, Event, EventKind, Timestamp};
-use daypass_storage::{AddClient, AddKey, DropKey, KeyPurpose, KeyRecord, Source, StoreResult, Versions};
-use rusqlite::{Connection, Row};
+use daypass_storage::{
+    AddClient, AddKey, DropKey, KeyPurpose, KeyRecord, Lease, Source, StoreResult, Versions,
+};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::feed;
 use crate::rows::{corrupt, get, optional_time, store_error, text, time};
@@ -85,7 +89,7 @@ fn key(row: &Row<'_>) -> StoreResult<KeyRecord> {
 }
 
 pub(crate) fn add_key(tx: &Tx<'_>, request: &AddKey) -> StoreResult<bool> {
-    if versions(tx.conn)?.keys != request.expected {
+    if !may_change(tx, request.expected, request.fence)? {
         return Ok(false);
     }
     let key = &request.key;
@@ -106,13 +110,13 @@ pub(crate) fn add_key(tx: &Tx<'_>, request: &AddKey) -> StoreResult<bool> {
 }
 
 pub(crate) fn drop_key(tx: &Tx<'_>, request: &DropKey) -> StoreResult<bool> {
-    if versions(tx.conn)?.keys != request.expected {
+    if !may_change(tx, request.expected, request.fence)? {
         return Ok(false);
     }
     let (dropped, left): (Vec<_>, Vec<_>) = keys(tx.conn)?.into_iter().partition(|key| key.id == request.id);
     let Some(dropped) = dropped.first() else { return Ok(false) };
     tx.execute("delete from keys where id = ?1", [&dropped.id])?;
-    if let Some(before) = predecessor(dropped, &left) {
+    if let Some(before) = dropped.predecessor(&left) {
         let retired = dropped.retired_from.map(Timestamp::millis);
         tx.execute("update keys set retired_from = ?2 where id = ?1", (&before.id, retired))?;
     }
@@ -120,12 +124,19 @@ pub(crate) fn drop_key(tx: &Tx<'_>, request: &DropKey) -> StoreResult<bool> {
     Ok(true)
 }
 
-/// The key that was to give way to `key`: of several, the last that was made before it.
-fn predecessor<'k>(key: &KeyRecord, others: &'k [KeyRecord]) -> Option<&'k KeyRecord> {
-    let gives_way =
-        |other: &&KeyRecord| other.purpose == key.purpose && other.retired_from == Some(key.active_from);
-    let made = |other: &&KeyRecord| (other.created_at <= key.created_at, other.created_at, other.active_from);
-    others.iter().filter(gives_way).max_by_key(made)
+/// Whether a change of the keys that was worked out from a version, and under a lease or none, may be made.
+fn may_change(tx: &Tx<'_>, expected: u64, fence: Option<u64>) -> StoreResult<bool> {
+    let given = || tx.conn.query_row("select fence from lease", [], |row| row.get::<_, u64>(0));
+    Ok(versions(tx.conn)?.keys == expected
+        && fence.map_or(Ok(true), |fence| given().map(|given| given == fence)).map_err(store_error)?)
+}
+
+pub(crate) fn lease(tx: &Tx<'_>, holder: [u8; 16], time: Duration) -> StoreResult<Option<Lease>> {
+    let (now, until) = (tx.now.millis(), tx.now.plus(time).millis());
+    let sql = "update lease set fence = fence + iif(until > ?1, 0, 1), holder = ?2, until = ?3 \
+               where holder = ?2 or until <= ?1 returning fence";
+    let fence = tx.conn.query_row(sql, (now, holder, until), |row| row.get(0)).optional();
+    Ok(fence.map_err(store_error)?.map(|fence| Lease { fence, now: tx.now }))
 }
 
 fn changed(tx: &Tx<'_>, counter: &str) -> StoreResult<()> {

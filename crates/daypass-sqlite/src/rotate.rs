@@ -6,7 +6,7 @@ use daypass_core::{
 };
 use daypass_storage::{RotateRequest, Rotated, StoreResult};
 
-use crate::rows::{SessionKey, attempts_to, corrupt, select_sessions, session_and_subject, store_error};
+use crate::rows::{SessionKey, corrupt, select_sessions, session_and_subject, store_error};
 use crate::writer::{Tx, in_savepoint};
 use crate::{feed, sessions};
 
@@ -88,7 +88,7 @@ fn write_state(tx: &Tx<'_>, id: SessionId, state: &RotationState) -> StoreResult
             state.seen_at.millis(),
             state.grace_run,
             state.grace_used,
-            attempts_to(&state.attempts),
+            state.attempts.to_bytes(),
         ),
     )?;
     if changed == 1 { Ok(()) } else { Err(corrupt("session, which vanished inside a transaction")) }

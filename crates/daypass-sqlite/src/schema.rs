@@ -16,7 +16,8 @@ use crate::rows::store_error;
 const APPLICATION_ID: i32 = 0x4461_7950;
 
 /// The steps from nothing to the present schema; a file's `user_version` counts those it has taken.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_lease.sql")];
 
 /// To how many bytes the log's file is cut when the log starts anew.
 const LOG_LIMIT: i64 = 128 << 20;

@@ -12,9 +12,9 @@ use daypass_core::{
     Timestamp,
 };
 use daypass_storage::{
-    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
-    PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError,
-    StoreResult, SubjectChange, User, Username, Versions,
+    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Lease, Opened,
+    PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store,
+    StoreError, StoreResult, SubjectChange, User, Username, Versions,
 };
 
 use crate::readers::Readers;
@@ -270,6 +270,10 @@ impl Store for SqliteStore {
 
     async fn drop_key(&self, request: DropKey) -> StoreResult<bool> {
         self.write(move |tx| registry::drop_key(tx, &request)).await
+    }
+
+    async fn lease(&self, holder: [u8; 16], time: Duration) -> StoreResult<Option<Lease>> {
+        self.write(move |tx| registry::lease(tx, holder, time)).await
     }
 
     async fn has_sessions_before(&self, before: Timestamp) -> StoreResult<bool> {

@@ -20,8 +20,8 @@ use daypass_core::{
 
 pub use error::StoreError;
 pub use records::{
-    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyPurpose, KeyRecord, Opened,
-    PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source,
+    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyPurpose, KeyRecord, Lease,
+    Opened, PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source,
     SubjectChange, User, Username, Versions,
 };
 
@@ -121,13 +121,19 @@ pub trait Store: Send + Sync + 'static {
     /// All keys, sealed.
     async fn keys(&self) -> StoreResult<Vec<KeyRecord>>;
 
-    /// Adds a key and retires others, if nobody has changed the keys since `request.expected`.
+    /// Adds a key and retires others, if nobody has changed the keys since `request.expected` and
+    /// no other lease has been given since `request.fence`.
     async fn add_key(&self, request: AddKey) -> StoreResult<bool>;
 
-    /// Forgets a key, if nobody has changed the keys since `request.expected`. The key that it was to
+    /// Forgets a key, under the same conditions. The key that it was to
     /// follow is used for as long as this one would have been: without end, if this one was the last.
     /// False: the keys were changed, or there is no such key.
     async fn drop_key(&self, request: DropKey) -> StoreResult<bool>;
+
+    /// Gives the lease of the keys to `holder` until `time` from now on, or renews it, unless another has
+    /// one that has not run out. It runs by the store's own clock; one that has run out is given under
+    /// a new number, whoever had it.
+    async fn lease(&self, holder: [u8; 16], time: Duration) -> StoreResult<Option<Lease>>;
 
     /// Whether any session that started before `before` could still renew: it is neither ended by
     /// itself nor past its time.

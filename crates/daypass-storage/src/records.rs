@@ -256,6 +256,16 @@ pub struct KeyRecord {
     pub retired_from: Option<Timestamp>,
 }
 
+impl KeyRecord {
+    /// The key that was to give way to this one: of several, the last that was made before it.
+    pub fn predecessor<'k>(&self, others: &'k [Self]) -> Option<&'k Self> {
+        let gives_way =
+            |other: &&Self| other.purpose == self.purpose && other.retired_from == Some(self.active_from);
+        let made = |other: &&Self| (other.created_at <= self.created_at, other.created_at, other.active_from);
+        others.iter().filter(gives_way).max_by_key(made)
+    }
+}
+
 impl fmt::Debug for KeyRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRecord")
@@ -272,6 +282,8 @@ pub struct AddKey {
     pub key: KeyRecord,
     /// The version of the keys that the addition was worked out from.
     pub expected: u64,
+    /// The number of the lease under which it is added, if it is: refused once another has been given.
+    pub fence: Option<u64>,
     /// Who causes it.
     pub source: Source,
 }
@@ -283,6 +295,18 @@ pub struct DropKey {
     pub id: String,
     /// The version of the keys that the removal was worked out from.
     pub expected: u64,
+    /// The number of the lease under which it is removed, if it is: refused once another has been given.
+    pub fence: Option<u64>,
+}
+
+/// The right to look after the keys for a while, which one node has at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Higher than that of every lease before: whoever was stopped for longer than his lease lasted is
+    /// known by his number when he goes on.
+    pub fence: u64,
+    /// The store's time when it was given or renewed.
+    pub now: Timestamp,
 }
 
 /// A place in the feed. Opaque to verifiers.

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
 use crate::client::ClientCommand;
-use crate::config::{self, Config, Overrides};
+use crate::config::{self, Config, Overrides, Unshown};
 use crate::demo::{self, DemoArgs};
 use crate::ground::OwnGround;
 use crate::hosted::Failure;
@@ -41,7 +41,7 @@ pub(crate) struct Place {
     /// PostgreSQL database in the place of the folder's, postgres://…; better set in the
     /// environment or the configuration file, where no other user sees it
     #[arg(long, value_name = "URL", global = true)]
-    database: Option<String>,
+    database: Option<Unshown<String>>,
 }
 
 #[derive(Debug, Subcommand)]

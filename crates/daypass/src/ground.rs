@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::backend::Backend;
 use crate::bench::{Ground, PrivateService, Progress};
-use crate::config::{Config, DatabaseUrl, Overrides, Sources};
+use crate::config::{Config, DatabaseUrl, Overrides, Sources, Unshown};
 use crate::demo::api::Settings;
 use crate::demo::{DemoService, Stage, process};
 use crate::dice::Dice;
@@ -39,7 +39,7 @@ pub(crate) struct OwnGround {
     /// The configuration file for a store that is to be filled.
     pub(crate) config: Option<PathBuf>,
     /// An empty database to measure on, in the place of a temporary folder.
-    pub(crate) database: Option<String>,
+    pub(crate) database: Option<Unshown<String>>,
 }
 
 impl Ground for OwnGround {
@@ -120,7 +120,7 @@ impl Stage for OwnGround {
 
 /// A configuration of defaults, on a temporary folder and a free port of the loopback interface.
 fn temporary(
-    database: Option<String>,
+    database: Option<Unshown<String>>,
     change: impl FnOnce(&mut Config),
 ) -> Result<(TempDir, Config), Failure> {
     let folder = tempfile::Builder::new().prefix("daypass-").tempdir()?;
@@ -132,7 +132,7 @@ fn temporary(
     };
     // Neither the environment nor a file of the working directory has a say in a temporary service.
     let mut sources = Sources::system(None, overrides);
-    sources.variables.clear();
+    sources.variables.0.clear();
     sources.usual = folder.path().join("none.toml");
     let mut config = Config::from_sources(&sources)?;
     change(&mut config);

@@ -53,7 +53,7 @@ fn a_database_is_migrated_by_command_only_and_has_its_master_key_made_by_command
     let serve = ["serve", "--listen", "127.0.0.1:0"];
     assert!(refusal(folder.path(), &serve).contains("run `daypass migrate` first"));
     assert!(refusal(folder.path(), &["user", "list"]).contains("run `daypass migrate` first"));
-    assert!(succeed(folder.path(), &["migrate"], "").contains("has schema version 1 now"));
+    assert!(succeed(folder.path(), &["migrate"], "").contains("has schema version "));
     assert!(succeed(folder.path(), &["migrate"], "").contains("is up to date"));
 
     assert!(refusal(folder.path(), &serve).contains("daypass keys new-master"));

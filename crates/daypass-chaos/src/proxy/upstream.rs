@@ -7,10 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How long each step of an exchange may take before that is held against the service.
@@ -63,6 +65,21 @@ struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// This end of it.
     local: Option<SocketAddr>,
+    /// Closed when the connection is.
+    open: watch::Receiver<()>,
+}
+
+impl Connection {
+    /// The head of the answer; none if the connection ends before.
+    async fn answer(&mut self, request: Request<Full<Bytes>>) -> Option<Response<Incoming>> {
+        tokio::select! {
+            biased;
+            answer = self.sender.send_request(request) => answer.ok(),
+            // Hyper may leave a request that is sent at this moment in a channel that nobody reads any more, and never
+            // say so: https://github.com/hyperium/hyper/issues/4122.
+            _ = self.open.changed() => None,
+        }
+    }
 }
 
 impl Upstream {
@@ -75,8 +92,8 @@ impl Upstream {
         let mut connection = self.connection().await?;
         let local = connection.local;
         let request = self.request(asked).ok_or(Lost::NotDelivered)?;
-        let answer = within(Step::Head, local, connection.sender.send_request(request)).await?;
-        let (head, body) = answer.map_err(|_broken| Lost::Unknown)?.into_parts();
+        let answer = within(Step::Head, local, connection.answer(request)).await?;
+        let (head, body) = answer.ok_or(Lost::Unknown)?.into_parts();
         let body = within(Step::Body, local, body.collect()).await?;
         let body = body.map_err(|_broken| Lost::Unknown)?.to_bytes();
         if !connection.sender.is_closed() {
@@ -125,10 +142,14 @@ impl Upstream {
         let local = stream.local_addr().ok();
         let (mut sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|_broken| Lost::NotDelivered)?;
+        let (lives, open) = watch::channel(());
         // It ends with the service or with the sender.
-        tokio::spawn(async move { _ = connection.await });
+        tokio::spawn(async move {
+            let _broken = connection.await;
+            drop(lives);
+        });
         within(Step::Ready, local, sender.ready()).await?.map_err(|_broken| Lost::NotDelivered)?;
-        Ok(Connection { sender, local })
+        Ok(Connection { sender, local, open })
     }
 
     fn take_idle(&self) -> Option<Connection> {

@@ -13,9 +13,9 @@ use daypass_service::core::{
     Timestamp,
 };
 use daypass_service::storage::{
-    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Opened, PasswordChange,
-    PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store, StoreError,
-    StoreResult, SubjectChange, User, Username, Versions,
+    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyRecord, Lease, Opened,
+    PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source, Store,
+    StoreError, StoreResult, SubjectChange, User, Username, Versions,
 };
 
 /// A clock that stands still unless it is moved.
@@ -118,6 +118,7 @@ delegate! {
     fn keys() -> Vec<KeyRecord>;
     fn add_key(request: AddKey) -> bool;
     fn drop_key(request: DropKey) -> bool;
+    fn lease(holder: [u8; 16], time: Duration) -> Option<Lease>;
     fn has_sessions_before(before: Timestamp) -> bool;
     fn feed(since: Option<FeedCursor>, limit: usize) -> FeedPage;
     fn record(event: Event) -> ();

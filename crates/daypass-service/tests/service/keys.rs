@@ -338,7 +338,7 @@ async fn a_key_that_signs_past_its_end_is_kept_until_another_has_been_published(
     key.retired_from = Some(made.plus(Duration::from_mins(20)));
     world.later(Duration::from_mins(100));
     let (expected, source) = (world.store.versions().await.unwrap().keys, Source::default());
-    assert!(world.store.add_key(AddKey { key, expected, source }).await.unwrap());
+    assert!(world.store.add_key(AddKey { key, expected, fence: None, source }).await.unwrap());
     world.noticed().await;
 
     assert_eq!(signs_as_listed(&keeper, &world, &machine).await, old);

@@ -178,7 +178,7 @@ async fn nothing_kept_prints_a_key_or_a_hash() {
         master: master(),
         metrics: Arc::clone(&world.metrics),
     };
-    let add = AddKey { key: key.clone(), expected: 0, source: Source::default() };
+    let add = AddKey { key: key.clone(), expected: 0, fence: None, source: Source::default() };
     let kept: [&dyn Debug; 9] =
         [&hash, &change, &key, &add, &user, &keeper, &parts, &master(), &world.service];
     let own = user.password.as_ref().unwrap().as_phc();

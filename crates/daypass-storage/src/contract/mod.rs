@@ -145,6 +145,8 @@ macro_rules! contract_tests {
                 a_dropped_key_is_gone
                 a_key_is_dropped_only_from_what_its_dropper_saw
                 a_dropped_key_hands_its_end_to_the_one_before
+                the_keys_are_leased_to_one_at_a_time
+                a_lost_lease_changes_no_key
                 the_store_says_that_it_is_well
             }
             feed {

@@ -7,7 +7,7 @@ use daypass_core::{Client, ClientId, ClientKind, EventKind, Grant, OnReuse, Scop
 
 use super::Harness;
 use super::stage::{BUILT_IN, Stage, from_test, public};
-use crate::{AddClient, AddKey, DropKey, KeyPurpose, KeyRecord};
+use crate::{AddClient, AddKey, DropKey, KeyPurpose, KeyRecord, Lease};
 
 /// A registration with something in every field.
 fn full(id: &str) -> Client {
@@ -79,13 +79,13 @@ fn key(stage: &Stage, id: &str, purpose: KeyPurpose, active_in: u64) -> KeyRecor
 
 async fn add(stage: &Stage, key: KeyRecord) {
     let expected = stage.store.versions().await.unwrap().keys;
-    assert!(stage.store.add_key(AddKey { key, expected, source: from_test() }).await.unwrap());
+    assert!(stage.store.add_key(AddKey { key, expected, fence: None, source: from_test() }).await.unwrap());
     assert_ne!(stage.store.versions().await.unwrap().keys, expected);
 }
 
 async fn drop(stage: &Stage, id: &str) -> bool {
     let expected = stage.store.versions().await.unwrap().keys;
-    stage.store.drop_key(DropKey { id: id.to_owned(), expected }).await.unwrap()
+    stage.store.drop_key(DropKey { id: id.to_owned(), expected, fence: None }).await.unwrap()
 }
 
 async fn find(stage: &Stage, id: &str) -> KeyRecord {
@@ -99,7 +99,8 @@ pub async fn a_key_is_added_only_to_what_its_maker_saw(harness: impl Harness) {
     let expected = stage.store.versions().await.unwrap().keys;
     let first = key(&stage, "a", KeyPurpose::AccessToken, 0);
     let second = key(&stage, "b", KeyPurpose::AccessToken, 0);
-    let [one, two] = [first.clone(), second].map(|key| AddKey { key, expected, source: from_test() });
+    let [one, two] =
+        [first.clone(), second].map(|key| AddKey { key, expected, fence: None, source: from_test() });
     assert!(stage.store.add_key(one).await.unwrap());
     assert!(!stage.store.add_key(two).await.unwrap());
     let keys = stage.store.keys().await.unwrap();
@@ -152,7 +153,7 @@ pub async fn a_key_is_dropped_only_from_what_its_dropper_saw(harness: impl Harne
         add(&stage, key(&stage, id, KeyPurpose::AccessToken, 0)).await;
     }
     let expected = stage.store.versions().await.unwrap().keys;
-    let [one, two] = ["a", "b"].map(|id| DropKey { id: id.to_owned(), expected });
+    let [one, two] = ["a", "b"].map(|id| DropKey { id: id.to_owned(), expected, fence: None });
     assert!(stage.store.drop_key(one).await.unwrap());
     let after = stage.store.versions().await.unwrap();
     assert!(!stage.store.drop_key(two).await.unwrap());
@@ -189,6 +190,60 @@ pub async fn a_dropped_key_hands_its_end_to_the_one_before(harness: impl Harness
     assert_eq!((retired("a").await, retired("late").await), (Some(late.active_from), Some(next.active_from)));
     assert!(drop(&stage, "late").await);
     assert_eq!((retired("a").await, retired("next").await), (Some(next.active_from), None));
+}
+
+/// One holder at a time, by the store's clock; a lease that has run out is given under a new number.
+pub async fn the_keys_are_leased_to_one_at_a_time(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    let lease = async |holder: u8| stage.store.lease([holder; 16], Duration::from_secs(90)).await.unwrap();
+    let (of_a, beginning) = (lease(1).await.unwrap(), stage.now());
+    assert_eq!(of_a.now, beginning);
+    assert_eq!(lease(2).await, None, "it is a's");
+    stage.clock.step(60_000);
+    assert_eq!(lease(1).await, Some(Lease { now: stage.now(), ..of_a }), "renewed under its number");
+    stage.clock.step(60_000);
+    assert_eq!(lease(2).await, None, "renewed is renewed");
+    stage.clock.step(30_000);
+    let of_b = lease(2).await.unwrap();
+    assert!(of_b.fence > of_a.fence && of_b.now == stage.now());
+    assert_eq!(lease(1).await, None, "it is b's");
+    stage.clock.step(90_000);
+    let again = lease(2).await.unwrap();
+    assert!(again.fence > of_b.fence, "somebody else could have had it in between");
+    assert_eq!(stage.kinds().await, []);
+}
+
+/// Whoever was stopped while he had the lease changes nothing after it was given to another, even if
+/// the keys are as he saw them.
+pub async fn a_lost_lease_changes_no_key(harness: impl Harness) {
+    let stage = Stage::set(harness).await;
+    let lease = async |holder: u8| stage.store.lease([holder; 16], Duration::from_secs(90)).await.unwrap();
+    let add = async |id: &str, lease: Lease| {
+        let expected = stage.store.versions().await.unwrap().keys;
+        let key = key(&stage, id, KeyPurpose::AccessToken, 0);
+        stage
+            .store
+            .add_key(AddKey { key, expected, fence: Some(lease.fence), source: from_test() })
+            .await
+            .unwrap()
+    };
+    let drop = async |id: &str, lease: Lease| {
+        let expected = stage.store.versions().await.unwrap().keys;
+        stage.store.drop_key(DropKey { id: id.to_owned(), expected, fence: Some(lease.fence) }).await.unwrap()
+    };
+    let of_a = lease(1).await.unwrap();
+    assert!(add("first", of_a).await);
+    stage.clock.step(90_000);
+    assert!(add("late", of_a).await, "nobody has been given another");
+    let of_b = lease(2).await.unwrap();
+    let before = stage.store.versions().await.unwrap();
+    assert!(!add("second", of_a).await && !drop("first", of_a).await);
+    assert_eq!(stage.store.versions().await.unwrap(), before);
+    assert!(add("third", of_b).await && drop("first", of_b).await);
+    let left = stage.store.keys().await.unwrap();
+    let mut left: Vec<_> = left.iter().map(|key| key.id.as_str()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["late", "third"]);
 }
 
 /// A store at rest.

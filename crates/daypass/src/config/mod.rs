@@ -24,7 +24,7 @@ mod value;
 
 pub(crate) use keys::MASTER_KEY_VARIABLE;
 pub(crate) use problem::{ConfigError, Source};
-pub(crate) use raw::{Overrides, Sources};
+pub(crate) use raw::{Overrides, Sources, Unshown};
 pub(crate) use render::Shown;
 pub(crate) use value::{CookiePrefix, Network};
 

@@ -4,12 +4,29 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, CONFIG_VARIABLE, Key, MASTER_KEY_VARIABLE, OTHER_VARIABLES, PREFIX};
 use super::problem::{Problem, Source};
+
+/// What `Debug` does not show: it may hold a password.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Unshown<T>(pub(crate) T);
+
+impl<T> fmt::Debug for Unshown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl From<String> for Unshown<String> {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
 
 /// What the command line says about the configuration; it outweighs every other source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +36,7 @@ pub(crate) struct Overrides {
     /// `--data DIR`
     pub(crate) data: Option<PathBuf>,
     /// `--database URL`
-    pub(crate) database: Option<String>,
+    pub(crate) database: Option<Unshown<String>>,
     /// `--issuer URL`
     pub(crate) issuer: Option<String>,
 }
@@ -33,7 +50,7 @@ pub(crate) struct Sources {
     /// The file that is read if it exists and no other is named.
     pub(crate) usual: PathBuf,
     /// The environment.
-    pub(crate) variables: Vec<(OsString, OsString)>,
+    pub(crate) variables: Unshown<Vec<(OsString, OsString)>>,
     /// The flags.
     pub(crate) overrides: Overrides,
     /// How many cores the machine has: the default of `limits.password_workers`.
@@ -46,15 +63,15 @@ impl Sources {
         Self {
             config,
             usual: PathBuf::from("daypass.toml"),
-            variables: std::env::vars_os().collect(),
+            variables: Unshown(std::env::vars_os().collect()),
             overrides,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }
 
-/// A value as a source wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A value as a source wrote it. `Debug` shows no text, which may be a secret.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Value {
     /// From the environment, a flag or the table of defaults, where everything is text: the key says
     /// what it is.
@@ -69,6 +86,18 @@ pub(super) enum Value {
     List(Vec<String>),
     /// Any other TOML value, by the name of its type.
     Other(&'static str),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untyped(_) | Self::Text(_) => f.write_str("text"),
+            Self::Integer(number) => number.fmt(f),
+            Self::Boolean(is) => is.fmt(f),
+            Self::List(items) => write!(f, "a list of {}", items.len()),
+            Self::Other(name) => f.write_str(name),
+        }
+    }
 }
 
 /// A value and where it stands.
@@ -98,7 +127,7 @@ impl Raw {
         if let Some((path, asked_by)) = raw.choose_file(sources) {
             raw.read_file(&path, asked_by.as_ref());
         }
-        raw.read_variables(&sources.variables);
+        raw.read_variables(&sources.variables.0);
         raw.read_flags(&sources.overrides);
         raw
     }
@@ -108,7 +137,7 @@ impl Raw {
         if let Some(path) = &sources.config {
             return Some((path.clone(), Some(Source::Flag("--config"))));
         }
-        let named = sources.variables.iter().find(|(name, _)| name == CONFIG_VARIABLE);
+        let named = sources.variables.0.iter().find(|(name, _)| name == CONFIG_VARIABLE);
         match named {
             Some((_, path)) if path.is_empty() => {
                 self.problem(
@@ -223,7 +252,7 @@ impl Raw {
         let flags = [
             ("listen", "--listen", overrides.listen.clone()),
             ("data", "--data", data),
-            ("database", "--database", overrides.database.clone()),
+            ("database", "--database", overrides.database.clone().map(|Unshown(url)| url)),
             ("issuer", "--issuer", overrides.issuer.clone()),
         ];
         for (name, flag, value) in flags {

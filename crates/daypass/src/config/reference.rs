@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::keys::{Fallback, KEYS, Key, SECTIONS};
-use super::{Config, Overrides, Sources};
+use super::{Config, Overrides, Sources, Unshown};
 
 const HEAD: &str = "\
 <!-- Made from the table of keys; to change it: UPDATE_DOCS=1 cargo test -p daypass config_reference -->
@@ -73,7 +73,7 @@ fn default(key: &Key) -> String {
     let nothing = Sources {
         config: None,
         usual: "/nonexistent/daypass.toml".into(),
-        variables: vec![],
+        variables: Unshown::default(),
         overrides: Overrides::default(),
         cores: 1,
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::keys::{Fallback, KEYS, SECTIONS};
 use super::{
     Algorithm, Config, ConfigError, CookiePrefix, LogFormat, MasterKey, Network, OnReuse, Overrides, Source,
-    Sources,
+    Sources, Unshown,
 };
 
 /// Sources under a folder of their own, which is removed at the end.
@@ -22,8 +22,13 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let usual = folder.path().join("daypass.toml");
-        let sources =
-            Sources { config: None, usual, variables: vec![], overrides: Overrides::default(), cores: 6 };
+        let sources = Sources {
+            config: None,
+            usual,
+            variables: Unshown::default(),
+            overrides: Overrides::default(),
+            cores: 6,
+        };
         Self { folder, sources }
     }
 
@@ -33,7 +38,7 @@ impl Bench {
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
-        self.sources.variables.push((name.into(), value.into()));
+        self.sources.variables.0.push((name.into(), value.into()));
         self
     }
 
@@ -240,7 +245,7 @@ fn the_file_is_the_flags_or_the_variables_or_the_usual_one() {
     }
     assert_eq!(bench.load().unwrap().log, "warn");
     let named = bench.folder.path().join("variable.toml");
-    bench.sources.variables.push(("DAYPASS_CONFIG".into(), named.into()));
+    bench.sources.variables.0.push(("DAYPASS_CONFIG".into(), named.into()));
     assert_eq!(bench.load().unwrap().log, "debug");
     bench.sources.config = Some(bench.folder.path().join("flag.toml"));
     assert_eq!(bench.load().unwrap().log, "error");
@@ -351,9 +356,9 @@ fn variables_of_others_are_left_alone() {
 fn a_variable_that_is_not_utf8_is_an_error() {
     use std::os::unix::ffi::OsStringExt as _;
     let mut bench = Bench::new();
-    bench.sources.variables.push(("DAYPASS_LOG".into(), OsString::from_vec(vec![0xff])));
+    bench.sources.variables.0.push(("DAYPASS_LOG".into(), OsString::from_vec(vec![0xff])));
     assert!(bench.errors()[0].starts_with("DAYPASS_LOG: is not UTF-8; expected a filter"));
-    bench.sources.variables = vec![(OsString::from_vec(b"DAYPASS_\xff".to_vec()), "x".into())];
+    bench.sources.variables = Unshown(vec![(OsString::from_vec(b"DAYPASS_\xff".to_vec()), "x".into())]);
     bench.load().unwrap();
     bench.sources.overrides.data = Some(OsString::from_vec(vec![0xff]).into());
     assert_eq!(bench.errors(), ["--data: is not UTF-8; expected the path of a folder"]);
@@ -738,6 +743,13 @@ fn secrets_appear_nowhere() {
     for text in [config.to_string(), config.to_json().to_string(), format!("{config:?}")] {
         assert!(text.contains("vault") && !text.contains("hunter2"), "{text}");
     }
+    let mut bench = file("").variable("DAYPASS_MASTER_KEY", "hunter2");
+    bench.sources.overrides.database = Some(Unshown("postgres://anna:hunter2@127.0.0.1/daypass".to_owned()));
+    let (sources, config) = (format!("{:?}", bench.sources), format!("{:?}", bench.load().unwrap()));
+    assert!(
+        config.contains("anna") && !sources.contains("hunter2") && !config.contains("hunter2"),
+        "{sources}"
+    );
     let errors = [
         refused("[keys]\nmaster_key_command = ['', 'hunter2']\n"),
         refused("issuer = 'https://anna:hunter2@app.example'"),
