@@ -107,8 +107,10 @@ test("tabs in the background are hidden, and a frozen one runs nothing", async (
   const frozen = await freeze(back.page);
   const ran = "ran";
   await back.run((ran) => void setTimeout(() => document.body.setAttribute(ran, ""), 0), ran);
-  // A full turn of another tab's timers.
-  await front.run(() => new Promise((resolve) => setTimeout(resolve, 50)), undefined);
+  // Meanwhile the timers of another tab take many turns.
+  await front.run(async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+  }, undefined);
   assert.equal(await back.run((ran) => document.body.hasAttribute(ran), ran), false);
   await frozen.thaw();
   await until("the timer runs once the tab is thawed", () => back.run((ran) => document.body.hasAttribute(ran), ran));

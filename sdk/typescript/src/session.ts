@@ -72,7 +72,7 @@ export interface Session {
   readonly signIn: (credentials: Credentials) => Promise<void>;
   /**
    * Signs out: here at once, in the store, and at the service. With `everywhere` all sessions of the same person are ended
-   * at the service first, as long as that can be asked. After an error nobody is signed in here either.
+   * there; if the access token has expired it is renewed first. After an error nobody is signed in here either.
    */
   readonly signOut: (options?: { readonly everywhere?: boolean }) => Promise<void>;
   /** The host has noticed that it is online again, or awake. Pages notice by themselves. */
@@ -87,7 +87,7 @@ export function createSession(options: SessionOptions): Session {
   const env = environment(options.environment);
   const transport = options.transport ?? (isBrowser() ? "cookie" : "token");
   const service = checked(options.baseUrl, env, allowHttp).href.replace(/\/+$/, "");
-  const origins = new Set(options.allowedOrigins.map((text) => checked(text, env, allowHttp, /^\/$/).origin));
+  const origins = new Set(list(options.allowedOrigins).map((text) => checked(text, env, allowHttp, /^\/$/).origin));
   const engine = newEngine({ env, service, client_id, transport, store: storeOf(options, env, transport, service) });
   if (options.refresh === "eager") startEager(engine);
   // Whoever leaves the page breaks off what it asks for: a sign-out is finished first.
@@ -127,16 +127,22 @@ function lead(env: Environment, loginUrl: string): void {
   location.assign(url.href);
 }
 
+/** What has to be a list, also where no compiler has seen it. */
+function list(what: readonly string[]): readonly string[] {
+  if (!Array.isArray(what)) throw config("allowedOrigins is no list");
+  return what;
+}
+
 /** What nobody on the way can read: encrypted, or on this machine. */
 const SAFE = /^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1])[:/])/;
 
 /** A URL that tokens may go to. */
 function checked(text: string, env: Environment, allowHttp: boolean, path = /^/): URL {
-  const url = new URL(text, env.location?.href);
   const safe = allowHttp ? /^https?:/ : SAFE;
-  // A query and a fragment that are empty are there as well.
-  if (!path.test(url.pathname) || !safe.test(url.href) || /[?#@]/.test(url.href)) {
-    throw config("not a plain https URL");
-  }
-  return url;
+  try {
+    const url = new URL(text, env.location?.href);
+    // A query and a fragment that are empty are there as well.
+    if (path.test(url.pathname) && safe.test(url.href) && !/[?#@]/.test(url.href)) return url;
+  } catch {}
+  throw config("not a plain https URL");
 }

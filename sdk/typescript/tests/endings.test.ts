@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { memoryStore, type TokenStore } from "@daypass/client";
 import { flush } from "./support/clock.js";
 import { rejection } from "./support/outcome.js";
-import { ADA, gate, LOGOUT, REFRESH, Stage, until } from "./support/stage.js";
+import { ADA, Browser, gate, LOGOUT, REFRESH, Stage, until } from "./support/stage.js";
 
 test("the store is read again just before sending: whoever waited for the lock finds what was renewed", async () => {
   const stage = new Stage();
@@ -68,6 +68,23 @@ test("superseded while the service cannot be told keeps the session", async () =
   stage.service.forever(LOGOUT, { status: 503 });
   assert.equal((await rejection(stage.clock.through(session.getAccessToken()))).code, "unavailable");
   assert.ok(await stage.record());
+});
+
+test("a cookie newer than its ids: the tab that has just renewed is given a moment to write", async () => {
+  const stage = new Stage();
+  const browser = new Browser();
+  const { session } = await stage.expired({}, browser);
+  const row = stage.service.rows.get("session-ada-0");
+  assert.ok(row && browser.jar.cookie);
+  // Another tab's renewal: its cookie is here.
+  row.generation = 1;
+  browser.jar.cookie = "dpr/session-ada-0/1";
+  await stage.clock.through(session.getAccessToken());
+  assert.deepEqual(
+    stage.service.attempts().map((ids) => ids?.split(":")[0]),
+    ["0", "0", "1"],
+    "it asks under the old id once more before it makes a new one",
+  );
 });
 
 test("a mismatch is adopted if it is newer, and only then", async () => {
@@ -179,6 +196,19 @@ test("signing out everywhere ends all sessions, and without a service it is over
   assert.equal(await stage.record(), null);
 });
 
+test("signing out everywhere is a sign-out here at once", async () => {
+  const stage = new Stage();
+  const { session } = await stage.signedIn();
+  const held = gate();
+  stage.service.next("/v1/sessions", { hold: held.opened });
+  const out = stage.clock.through(session.signOut({ everywhere: true }));
+  await until(() => stage.service.requests("/v1/sessions").length === 1);
+  assert.equal(session.state.status, "signed-out");
+  assert.equal(await stage.record(), null);
+  held.open();
+  await out;
+});
+
 test("a signed-out person is led to the sign-in, with the way back", async () => {
   const stage = new Stage();
   const went: string[] = [];
@@ -246,6 +276,9 @@ test("configuration that cannot be is refused", () => {
   for (const baseUrl of ["http://127.0.0.1:1", "http://localhost", "http://[::1]:8080/auth/"]) stage.open({ baseUrl });
   stage.open({ baseUrl: "http://id.example", allowHttp: true });
   assert.throws(() => stage.open({ allowedOrigins: ["https://api.example/v1"] }), { code: "config" });
+  assert.throws(() => stage.open({ baseUrl: "/id" }), { code: "config" }, "relative to nothing");
+  const noOrigins = { allowedOrigins: undefined } as unknown as { allowedOrigins: string[] };
+  assert.throws(() => stage.open(noOrigins), { code: "config" });
 });
 
 test("no error shows a token", async () => {

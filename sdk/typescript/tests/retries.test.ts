@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { answered, failed, noBackoff, woke } from "../node_modules/@daypass/client/dist/engine/backoff.js";
 import { names, rejection } from "./support/outcome.js";
 import { API } from "./support/service.js";
 import { REFRESH, Stage } from "./support/stage.js";
@@ -36,6 +37,17 @@ test("s17 a wait longer than anybody is kept waiting is told at once, and kept t
   await rejection(stage.clock.through(session.getAccessToken()));
   assert.equal(stage.service.requests(REFRESH).length, 1);
   assert.equal(session.state.status, "unreachable");
+});
+
+test("s17 what one request was asked to wait for stands while others fail", () => {
+  const backoff = noBackoff();
+  failed(backoff, 0, 1, 7);
+  failed(backoff, 1000, 1);
+  assert.ok(backoff.next >= 7000);
+  woke(backoff, 1000);
+  assert.equal(backoff.next, 7000);
+  answered(backoff);
+  assert.equal(backoff.next, 0);
 });
 
 test("s18 fifty times 503: unavailable, and the session is kept", async () => {

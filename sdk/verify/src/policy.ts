@@ -41,6 +41,10 @@ export function resolve(options: VerifierOptions): Policy {
     throw new ConfigError(`the algorithms are a list of some of ${HEADER_ALGORITHMS.join(", ")}`);
   }
   if (!allNames(types)) throw new ConfigError("the list of token types is empty or has an empty entry");
+  // A single name would be taken for a list of its letters.
+  for (const list of [requireScopes, requireClaims]) {
+    if (!areNames(list)) throw new ConfigError("requireScopes and requireClaims are lists of names");
+  }
   for (const leeway of [leewaySeconds, futureLeewaySeconds]) {
     if (!(leeway >= 0 && leeway <= MAX_LEEWAY)) throw new ConfigError(`a leeway is not 0 to ${MAX_LEEWAY} seconds`);
   }
@@ -67,6 +71,10 @@ function isName(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
-function allNames(list: readonly unknown[]): list is readonly string[] {
-  return list.length > 0 && list.every(isName);
+function areNames(list: unknown): list is readonly string[] {
+  return Array.isArray(list) && list.every(isName);
+}
+
+function allNames(list: unknown): list is readonly [string, ...string[]] {
+  return areNames(list) && list.length > 0;
 }

@@ -76,6 +76,13 @@ test("types: issuer, audience and keys are mandatory, algorithms are a list of n
     // @ts-expect-error: nothing is accepted
     createVerifier({ issuer: "x", audience: "x", keys, algorithms: [] });
   });
+  const told = { name: "ConfigError" };
+  // @ts-expect-error: a name is not a list of its letters
+  assert.throws(() => createVerifier({ issuer: "x", audience: "x", keys, requireScopes: "read" }), told);
+  // @ts-expect-error: nor here
+  assert.throws(() => createVerifier({ issuer: "x", audience: "x", keys, requireClaims: "name" }), told);
+  // @ts-expect-error: nor here
+  assert.throws(() => createVerifier({ issuer: "x", audience: "x", keys, types: "at+jwt" }), told);
 });
 
 test("every example of the README was compiled", () => {

@@ -83,22 +83,23 @@ export function signOut(engine: Engine, everywhere: boolean): Promise<void> {
         failure ??= (error as Partial<SessionError>).isSignedOut?.() ? undefined : error;
         return null;
       });
-    if (everywhere) await tried(endAll(engine));
+    // While there is somebody to ask in the name of.
+    const token = everywhere && (await tried(accessToken(engine, {})));
     const held = engine.unwritten ?? engine.record;
     // First of all nobody gets a token any more.
     overtake(engine);
     if (!engine.out) signedOut(engine, "signed_out");
     tell(engine);
     const there = await tried(remove(engine));
+    if (token) await tried(endAll(engine, token));
     const ends = engine.transport === "cookie" ? [undefined] : tokens([there, held]);
     for (const token of ends) await tried(logOut(engine, token, undefined, held?.session_id));
     if (failure) throw failure;
   });
 }
 
-/** Ends all sessions of whoever is signed in. */
-async function endAll(engine: Engine): Promise<void> {
-  const token = await accessToken(engine, {});
+/** Ends all sessions of whom an access token is of. */
+async function endAll(engine: Engine, token: string): Promise<void> {
   const reply = await attempt(engine, endAllRequest(engine.service, token));
   if (reply?.status !== 204) throw gaveUp(engine);
 }

@@ -34,8 +34,8 @@ import { ask, inVain, logOut, logOutBehind, newTries, ready } from "./tries.js";
  */
 const LOCK_WAIT = 5000;
 
-/** How often a session is given another generation by the service before that makes no sense. */
-const MOST_MISMATCHES = 2;
+/** How often the service names another generation before that makes no sense. */
+const MOST_MISMATCHES = 3;
 
 /** Somebody has signed in or out: those who wait look again. */
 const AGAIN: unique symbol = Symbol();
@@ -219,6 +219,8 @@ async function request(
         inVain(engine, flight);
         throw protocol("names an impossible generation");
       }
+      // A tab that has just renewed has its cookie in the jar before its record in the store: it is given a moment.
+      if (engine.transport === "cookie" && flight.mismatches === 1) return void inVain(engine, flight);
       // The service reads another generation from the token than the record has.
       return put(engine, flight, withId({ ...record, generation: answer.generation }, randomId()));
     case "denied":
