@@ -143,6 +143,8 @@ function checked(text: string, env: Environment, allowHttp: boolean, path = /^/)
     const url = new URL(text, env.location?.href);
     // A query and a fragment that are empty are there as well.
     if (path.test(url.pathname) && safe.test(url.href) && !/[?#@]/.test(url.href)) return url;
-  } catch {}
+  } catch {
+    // No URL at all.
+  }
   throw config("not a plain https URL");
 }

@@ -2,10 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answered, failed, noBackoff, woke } from "../node_modules/@daypass/client/dist/engine/backoff.js";
 import { names, rejection } from "./support/outcome.js";
 import { API } from "./support/service.js";
-import { REFRESH, Stage } from "./support/stage.js";
+import { ADA, LOGOUT, REFRESH, Stage, until } from "./support/stage.js";
 
 test("s16 a lost answer is asked for again under the same id and brings the same successor", async () => {
   const stage = new Stage();
@@ -39,15 +38,20 @@ test("s17 a wait longer than anybody is kept waiting is told at once, and kept t
   assert.equal(session.state.status, "unreachable");
 });
 
-test("s17 what one request was asked to wait for stands while others fail", () => {
-  const backoff = noBackoff();
-  failed(backoff, 0, 1, 7);
-  failed(backoff, 1000, 1);
-  assert.ok(backoff.next >= 7000);
-  woke(backoff, 1000);
-  assert.equal(backoff.next, 7000);
-  answered(backoff);
-  assert.equal(backoff.next, 0);
+test("s17 what one request was asked to wait for stands while another gets no answer", async () => {
+  const stage = new Stage();
+  stage.service.lifetime = 5;
+  const { session } = await stage.signedIn();
+  stage.service.next(LOGOUT, { hold: new Promise(() => undefined) });
+  await stage.clock.through(session.signIn({ ...ADA, username: "ben" }));
+  await until(() => stage.service.requests(LOGOUT).length === 1);
+  stage.service.next(REFRESH, { status: 503, headers: { "retry-after": "30" } });
+  await stage.clock.advance(5000);
+  await rejection(stage.clock.through(session.getAccessToken()));
+  // Ada's sign-out is given up.
+  await stage.clock.advance(6000);
+  await rejection(stage.clock.through(session.getAccessToken()));
+  assert.equal(stage.service.requests(REFRESH).length, 1);
 });
 
 test("s18 fifty times 503: unavailable, and the session is kept", async () => {
