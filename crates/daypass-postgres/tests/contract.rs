@@ -10,10 +10,11 @@ use daypass_postgres::{PostgresOptions, PostgresStore};
 use daypass_storage::Store;
 use daypass_storage::contract::{Harness, TestClock};
 
-/// One cluster for all tests of this program, each of which has a database of its own.
+/// One cluster for all tests of this program, each of which has a database of its own. What survives a kill has tests of
+/// its own: here nothing has to reach the disk.
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| Cluster::start(Path::new(env!("CARGO_TARGET_TMPDIR")), ""))
+    CLUSTER.get_or_init(|| Cluster::start(Path::new(env!("CARGO_TARGET_TMPDIR")), "fsync = off"))
 }
 
 fn bouncer() -> Bouncer {
