@@ -1,0 +1,242 @@
+//! A plan in words: a table with a column for each number of sessions, and what its figures rest on.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::DAY_S;
+use super::figures::{
+    POSTGRESQL_PER_CORE, RENEWALS_SOURCE, SIZES_SOURCE, SQLITE_PER_S, STATEMENTS_OF_100,
+    TRANSACTIONS_OF_1000, WAL_BYTES,
+};
+use super::sizing::{Assumed, Database, Demand, Kind, Limit, Plan, plan};
+use crate::bench::grouped;
+use crate::config::show_duration;
+
+/// Plans for one demand, or for some that differ in their sessions.
+#[derive(Debug)]
+pub(super) struct Report {
+    plans: Vec<(Demand, Plan)>,
+    assumed: Assumed,
+}
+
+/// One line of the table: what, in each plan, and where it comes from.
+type Line = (&'static str, fn(&Plan) -> String, String);
+
+impl Report {
+    pub(super) fn new(demands: impl Iterator<Item = Demand>, assumed: Assumed) -> Self {
+        Self { plans: demands.map(|demand| (demand, plan(&demand, &assumed))).collect(), assumed }
+    }
+
+    /// The lines. A cell that says nothing is a dash.
+    fn lines(&self, demand: &Demand) -> Vec<Line> {
+        let Assumed { rate_per_core, reserve_percent, node_cores, lanes, pooled, checkpoint_s, .. } =
+            self.assumed;
+        let (access, peak) = (seconds(demand.access_s), factor(demand.peak_percent));
+        let kept = demand.session_s.map_or_else(|| "30 d after the end".to_owned(), |life| seconds(life) + " and 1 d");
+        let events = self.assumed.keep_events_s.map_or_else(|| "for good".to_owned(), seconds);
+        vec![
+            ("sessions in use", |plan| grouped(plan.sessions), "given".into()),
+            ("renewals a second", |plan| grouped(plan.renewals), format!("sessions ÷ {access}")),
+            ("  at the peak", |plan| grouped(plan.renewals_at_peak), format!("× {peak}, assumed")),
+            ("store", |plan| plan.store.to_string(), "SQLite as far as it was measured".into()),
+            (
+                "nodes",
+                |plan| grouped(plan.nodes),
+                format!("{node_cores} cores of {rate_per_core}/s each, {reserve_percent} % free, and one to spare"),
+            ),
+            (
+                "database connections",
+                |plan| of(plan, |database| grouped(database.connections)),
+                format!("{lanes} + {pooled} a node"),
+            ),
+            (
+                "transactions a second",
+                |plan| of(plan, |database| grouped(database.transactions)),
+                format!("at the peak, at most: {TRANSACTIONS_OF_1000} for 1,000 renewals, measured"),
+            ),
+            (
+                "statements a second",
+                |plan| of(plan, |database| grouped(database.statements)),
+                format!("at the peak, at most: {STATEMENTS_OF_100} for 100 renewals, measured"),
+            ),
+            (
+                "feed reads a second",
+                |plan| of(plan, |database| grouped(database.feed_reads)),
+                "40 a node, if verifiers follow each".into(),
+            ),
+            (
+                "WAL a second",
+                |plan| of(plan, |database| bytes(database.log_bytes_at_peak)),
+                format!("at the peak: {WAL_BYTES} bytes a renewal, measured"),
+            ),
+            (
+                "  page images",
+                |plan| of(plan, |database| bytes(database.image_bytes)),
+                format!("at most, with a checkpoint every {}, computed", seconds(checkpoint_s)),
+            ),
+            (
+                "WAL a day",
+                |plan| of(plan, |database| bytes(database.log_bytes_a_day)),
+                "on average, page images included".into(),
+            ),
+            (
+                "sign-ins a day",
+                |plan| grouped(plan.sign_ins_a_day),
+                format!("a session is in use for {}, assumed", seconds(demand.stay_s)),
+            ),
+            ("rows of sessions", |plan| grouped(plan.rows.sessions), format!("a row stays for {kept}")),
+            ("rows of the feed", |plan| grouped(plan.rows.feed), "all are signed out of; kept for 185 m".into()),
+            (
+                "rows of events",
+                |plan| plan.rows.events.map_or_else(|| "grows".into(), grouped),
+                format!("two a session, kept {events}"),
+            ),
+            ("disk", |plan| bytes(plan.disk_bytes), "rows × bytes of a row, measured; the log apart".into()),
+            ("ends first", |plan| plan.ends.with.to_string(), self.limits()),
+            ("  at sessions", |plan| grouped(plan.ends.sessions), "of one primary, or of one SQLite".into()),
+            (
+                "primaries, or shards",
+                |plan| of(plan, |database| grouped(database.primaries)),
+                "sessions ÷ the line above".into(),
+            ),
+        ]
+    }
+
+    fn limits(&self) -> String {
+        let Assumed { primary_cores, primary_log_bytes, primary_connections, .. } = self.assumed;
+        let log = bytes(primary_log_bytes);
+        format!("{primary_cores} cores, {log}/s of log, {primary_connections} connections, assumed")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((demand, _)) = self.plans.first() else { return Ok(()) };
+        let lines = self.lines(demand);
+        let cells = |plan: &Plan| lines.iter().map(|(_, cell, _)| cell(plan)).collect::<Vec<_>>();
+        let columns: Vec<Vec<String>> = self.plans.iter().map(|(_, plan)| cells(plan)).collect();
+        let longest = |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| text.chars().count()).max();
+        let titles = longest(&mut lines.iter().map(|(title, ..)| *title)).unwrap_or(0);
+        let widths: Vec<usize> =
+            columns.iter().map(|column| longest(&mut column.iter().map(String::as_str)).unwrap_or(0)).collect();
+        for (row, (title, _, from)) in lines.iter().enumerate() {
+            write!(f, "{title:titles$}")?;
+            for (column, width) in columns.iter().zip(&widths) {
+                let cell = column.get(row).map_or("", String::as_str);
+                write!(f, "  {cell:>width$}")?;
+            }
+            writeln!(f, "   {from}")?;
+        }
+        writeln!(f)?;
+        writeln!(f, "Measured: {WAL_BYTES} bytes of WAL, {} statements and {} transactions a renewal, {} renewals a", hundredths(STATEMENTS_OF_100), thousandths(TRANSACTIONS_OF_1000), grouped(POSTGRESQL_PER_CORE))?;
+        writeln!(f, "second and core on PostgreSQL, {} a second on SQLite. {RENEWALS_SOURCE}.", grouped(SQLITE_PER_S))?;
+        writeln!(f, "Sizes: {SIZES_SOURCE}.")?;
+        writeln!(f, "All else is computed from these and from what is assumed. More than two cores, more than one node")?;
+        writeln!(f, "and more than ten million sessions were not measured.")
+    }
+}
+
+/// `{"items": […], "measured": {…}, "assumed": {…}}`; each item has the demand beside its plan.
+impl Serialize for Report {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let item = |(demand, plan): &(Demand, Plan)| json!({ "demand": demand, "plan": plan });
+        let items: Vec<Value> = self.plans.iter().map(item).collect();
+        let measured = json!({
+            "wal_bytes_a_renewal": WAL_BYTES,
+            "statements_of_100_renewals": STATEMENTS_OF_100,
+            "transactions_of_1000_renewals": TRANSACTIONS_OF_1000,
+            "postgresql_renewals_a_second_and_core": POSTGRESQL_PER_CORE,
+            "sqlite_renewals_a_second": SQLITE_PER_S,
+            "renewals_source": RENEWALS_SOURCE,
+            "sizes_source": SIZES_SOURCE,
+        });
+        json!({ "items": items, "measured": measured, "assumed": self.assumed }).serialize(serializer)
+    }
+}
+
+fn of(plan: &Plan, cell: impl Fn(&Database) -> String) -> String {
+    plan.database.as_ref().map_or_else(|| "–".to_owned(), cell)
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgresql => "PostgreSQL",
+        })
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Writer => "the writer",
+            Self::RowsMeasured => "rows measured",
+            Self::Cores => "cores",
+            Self::Log => "log",
+            Self::Connections => "connections",
+        })
+    }
+}
+
+/// Seconds as the configuration spells them, the number apart: `10 m`.
+fn seconds(seconds: u64) -> String {
+    if seconds.is_multiple_of(DAY_S) && seconds > 0 {
+        return format!("{} d", seconds / DAY_S);
+    }
+    let text = show_duration(std::time::Duration::from_secs(seconds));
+    let unit = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit);
+    format!("{number} {unit}")
+}
+
+/// Bytes with one decimal, in powers of a thousand: 51.3 MB.
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let mut scale: u64 = 1;
+    let mut unit = "B";
+    for next in UNITS.iter().skip(1) {
+        // What would be rounded to a thousand is one of the next.
+        if bytes / scale < 1_000 && bytes.saturating_mul(10).saturating_add(scale / 2) / scale < 10_000 {
+            break;
+        }
+        scale = scale.saturating_mul(1_000);
+        unit = next;
+    }
+    if scale == 1 {
+        return format!("{bytes} B");
+    }
+    let tenths = (u128::from(bytes) * 10 + u128::from(scale / 2)) / u128::from(scale);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// A factor in hundredths, as short as it is exact.
+fn factor(percent: u64) -> String {
+    hundredths(percent).trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn hundredths(number: u64) -> String {
+    format!("{}.{:02}", number / 100, number % 100)
+}
+
+fn thousandths(number: u64) -> String {
+    format!("{}.{:03}", number / 1_000, number % 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_short() {
+        let texts = [0, 999, 1_000, 51_333_334, 999_949_999, 999_950_000, 1_500_000_000_000, u64::MAX].map(bytes);
+        assert_eq!(
+            texts,
+            ["0 B", "999 B", "1.0 kB", "51.3 MB", "999.9 MB", "1.0 GB", "1.5 TB", "18446.7 PB"]
+        );
+        assert_eq!([100, 150, 225, 1_000].map(factor), ["1", "1.5", "2.25", "10"]);
+        assert_eq!([1, 90, 600, 5_400, 15_552_000].map(seconds), ["1 s", "90 s", "10 m", "90 m", "180 d"]);
+    }
+}
