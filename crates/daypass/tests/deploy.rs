@@ -31,8 +31,11 @@ fn every_variable_that_is_set_is_one_that_is_read() {
 #[test]
 fn a_variable_for_a_service_of_kubernetes_is_refused_as_a_setting() {
     let folder = tempdir().unwrap();
-    let refused =
-        daypass(folder.path()).arg("check-config").env("DAYPASS_PORT", "tcp://10.0.0.1:8080").output().unwrap();
+    let refused = daypass(folder.path())
+        .arg("check-config")
+        .env("DAYPASS_PORT", "tcp://10.0.0.1:8080")
+        .output()
+        .unwrap();
     assert!(!refused.status.success(), "then enableServiceLinks need not be false");
 }
 
@@ -53,7 +56,8 @@ fn the_image_is_of_this_version_and_built_by_the_rust_that_it_needs() {
 fn the_proxy_is_in_the_network_that_is_trusted() {
     let folder = tempdir().unwrap();
     let settings = root().join("deploy/daypass.toml");
-    let shown = succeed(folder.path(), &["check-config", "--json", "--config", settings.to_str().unwrap()], "");
+    let shown =
+        succeed(folder.path(), &["check-config", "--json", "--config", settings.to_str().unwrap()], "");
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["behind_proxy"]["value"], true);
     let network = shown["trusted_proxies"]["value"][0].as_str().unwrap();
@@ -67,7 +71,8 @@ fn the_script_finds_nothing() {
         .env("BINARY", env!("CARGO_BIN_EXE_daypass"))
         .output()
         .unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let told =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && told.contains("daypass.toml: taken"), "{told}");
 }
 

@@ -124,7 +124,11 @@ fn count(text: &str) -> Result<u64, String> {
         _ => (Some(text), 1),
     };
     let number = decimal(digits.unwrap_or_default(), scale).ok_or_else(wrong)?;
-    if (1..=MOST).contains(&number) { Ok(number) } else { Err("expected a number from 1 to 1000G".to_owned()) }
+    if (1..=MOST).contains(&number) {
+        Ok(number)
+    } else {
+        Err("expected a number from 1 to 1000G".to_owned())
+    }
 }
 
 /// A factor in hundredths.

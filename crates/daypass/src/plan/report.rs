@@ -31,11 +31,12 @@ impl Report {
 
     /// The lines. A cell that says nothing is a dash.
     fn lines(&self, demand: &Demand) -> Vec<Line> {
-        let Assumed { rate_per_core, reserve_percent, node_cores, lanes, pooled, checkpoint_s, .. } =
-            self.assumed;
+        [self.of_nodes(demand), self.of_the_database(), self.of_rows(demand), self.of_the_end()].concat()
+    }
+
+    fn of_nodes(&self, demand: &Demand) -> Vec<Line> {
+        let Assumed { rate_per_core, reserve_percent, node_cores, .. } = self.assumed;
         let (access, peak) = (seconds(demand.access_s), factor(demand.peak_percent));
-        let kept = demand.session_s.map_or_else(|| "30 d after the end".to_owned(), |life| seconds(life) + " and 1 d");
-        let events = self.assumed.keep_events_s.map_or_else(|| "for good".to_owned(), seconds);
         vec![
             ("sessions in use", |plan| grouped(plan.sessions), "given".into()),
             ("renewals a second", |plan| grouped(plan.renewals), format!("sessions ÷ {access}")),
@@ -44,8 +45,16 @@ impl Report {
             (
                 "nodes",
                 |plan| grouped(plan.nodes),
-                format!("{node_cores} cores of {rate_per_core}/s each, {reserve_percent} % free, and one to spare"),
+                format!(
+                    "{node_cores} cores of {rate_per_core}/s each, {reserve_percent} % free, and one to spare"
+                ),
             ),
+        ]
+    }
+
+    fn of_the_database(&self) -> Vec<Line> {
+        let Assumed { lanes, pooled, checkpoint_s, .. } = self.assumed;
+        vec![
             (
                 "database connections",
                 |plan| of(plan, |database| grouped(database.connections)),
@@ -81,19 +90,37 @@ impl Report {
                 |plan| of(plan, |database| bytes(database.log_bytes_a_day)),
                 "on average, page images included".into(),
             ),
+        ]
+    }
+
+    fn of_rows(&self, demand: &Demand) -> Vec<Line> {
+        let kept = demand
+            .session_s
+            .map_or_else(|| "30 d after the end".to_owned(), |life| seconds(life) + " and 1 d");
+        let events = self.assumed.keep_events_s.map_or_else(|| "for good".to_owned(), seconds);
+        vec![
             (
                 "sign-ins a day",
                 |plan| grouped(plan.sign_ins_a_day),
                 format!("a session is in use for {}, assumed", seconds(demand.stay_s)),
             ),
             ("rows of sessions", |plan| grouped(plan.rows.sessions), format!("a row stays for {kept}")),
-            ("rows of the feed", |plan| grouped(plan.rows.feed), "all are signed out of; kept for 185 m".into()),
+            (
+                "rows of the feed",
+                |plan| grouped(plan.rows.feed),
+                "all are signed out of; kept for 185 m".into(),
+            ),
             (
                 "rows of events",
                 |plan| plan.rows.events.map_or_else(|| "grows".into(), grouped),
                 format!("two a session, kept {events}"),
             ),
             ("disk", |plan| bytes(plan.disk_bytes), "rows × bytes of a row, measured; the log apart".into()),
+        ]
+    }
+
+    fn of_the_end(&self) -> Vec<Line> {
+        vec![
             ("ends first", |plan| plan.ends.with.to_string(), self.limits()),
             ("  at sessions", |plan| grouped(plan.ends.sessions), "of one primary, or of one SQLite".into()),
             (
@@ -119,8 +146,10 @@ impl fmt::Display for Report {
         let columns: Vec<Vec<String>> = self.plans.iter().map(|(_, plan)| cells(plan)).collect();
         let longest = |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| text.chars().count()).max();
         let titles = longest(&mut lines.iter().map(|(title, ..)| *title)).unwrap_or(0);
-        let widths: Vec<usize> =
-            columns.iter().map(|column| longest(&mut column.iter().map(String::as_str)).unwrap_or(0)).collect();
+        let widths: Vec<usize> = columns
+            .iter()
+            .map(|column| longest(&mut column.iter().map(String::as_str)).unwrap_or(0))
+            .collect();
         for (row, (title, _, from)) in lines.iter().enumerate() {
             write!(f, "{title:titles$}")?;
             for (column, width) in columns.iter().zip(&widths) {
@@ -130,10 +159,23 @@ impl fmt::Display for Report {
             writeln!(f, "   {from}")?;
         }
         writeln!(f)?;
-        writeln!(f, "Measured: {WAL_BYTES} bytes of WAL, {} statements and {} transactions a renewal, {} renewals a", hundredths(STATEMENTS_OF_100), thousandths(TRANSACTIONS_OF_1000), grouped(POSTGRESQL_PER_CORE))?;
-        writeln!(f, "second and core on PostgreSQL, {} a second on SQLite. {RENEWALS_SOURCE}.", grouped(SQLITE_PER_S))?;
+        writeln!(
+            f,
+            "Measured: {WAL_BYTES} bytes of WAL, {} statements and {} transactions a renewal, {} renewals a",
+            hundredths(STATEMENTS_OF_100),
+            thousandths(TRANSACTIONS_OF_1000),
+            grouped(POSTGRESQL_PER_CORE)
+        )?;
+        writeln!(
+            f,
+            "second and core on PostgreSQL, {} a second on SQLite. {RENEWALS_SOURCE}.",
+            grouped(SQLITE_PER_S)
+        )?;
         writeln!(f, "Sizes: {SIZES_SOURCE}.")?;
-        writeln!(f, "All else is computed from these and from what is assumed. More than two cores, more than one node")?;
+        writeln!(
+            f,
+            "All else is computed from these and from what is assumed. More than two cores, more than one node"
+        )?;
         writeln!(f, "and more than ten million sessions were not measured.")
     }
 }
@@ -231,7 +273,8 @@ mod tests {
 
     #[test]
     fn amounts_are_short() {
-        let texts = [0, 999, 1_000, 51_333_334, 999_949_999, 999_950_000, 1_500_000_000_000, u64::MAX].map(bytes);
+        let texts =
+            [0, 999, 1_000, 51_333_334, 999_949_999, 999_950_000, 1_500_000_000_000, u64::MAX].map(bytes);
         assert_eq!(
             texts,
             ["0 B", "999 B", "1.0 kB", "51.3 MB", "999.9 MB", "1.0 GB", "1.5 TB", "18446.7 PB"]

@@ -278,8 +278,7 @@ fn end_of_sqlite(demand: &Demand, assumed: &Assumed) -> Ends {
 fn end_of_primary(demand: &Demand, assumed: &Assumed) -> Ends {
     let cores = unreserved(assumed.rate_per_core.saturating_mul(assumed.primary_cores), assumed);
     let many = Demand { sessions: MANY, ..*demand };
-    let log =
-        renewals_at_peak(&many).saturating_mul(WAL_BYTES).saturating_add(image_bytes(&many, assumed));
+    let log = renewals_at_peak(&many).saturating_mul(WAL_BYTES).saturating_add(image_bytes(&many, assumed));
     let nodes = assumed.primary_connections.checked_div(connections_of_a_node(assumed)).unwrap_or(0);
     let working = nodes.saturating_sub(1).saturating_mul(node_rate(assumed));
     first(&[
@@ -380,9 +379,9 @@ mod tests {
         assert_eq!((database.transactions, database.statements), (17_334, 170_001));
         assert_eq!(database.feed_reads, 6_960);
         assert_eq!(database.log_bytes_at_peak, 102_666_872);
-        // 603,333,334 rows are 20,804,598 pages, each once in 15 minutes.
-        assert_eq!(database.image_bytes, 189_368_075);
-        assert_eq!(database.log_bytes_a_day, (51_333_334 + 189_368_075) * DAY_S);
+        // 603,333,334 rows are 18,282,829 pages, each once in 15 minutes.
+        assert_eq!(database.image_bytes, 166_414_373);
+        assert_eq!(database.log_bytes_a_day, (51_333_334 + 166_414_373) * DAY_S);
     }
 
     #[test]
@@ -403,7 +402,7 @@ mod tests {
         // 49 nodes work, of 1,928 each.
         assert_eq!(end(broad), (Limit::Connections, 28_341_600));
         let pooled = Assumed { primary_connections: 100_000, ..broad };
-        assert_eq!(end(pooled), (Limit::Log, 68_484_998));
+        assert_eq!(end(pooled), (Limit::Log, 74_327_046));
         assert_eq!(planned(100_000_000).database.unwrap().primaries, 11);
         let nothing = Assumed { primary_connections: 0, ..ASSUMED };
         assert_eq!(end(nothing), (Limit::Connections, 0));

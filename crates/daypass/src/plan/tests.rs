@@ -1,10 +1,11 @@
 //! The command: what it takes, what it prints, and that the document shows what it prints.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::*;
+use super::{Config, MOST, PlanArgs, count, percent, run, time, time_or_none};
 use crate::config::{Overrides, Sources};
 
 #[derive(Debug, Parser)]
@@ -75,7 +76,10 @@ fn numbers_are_read_as_people_write_them() {
     ] {
         assert_eq!(count(text), Ok(number), "{text}");
     }
-    for text in ["", "0", "k", "-1", "+1", "_1", "1_", "1.", ".5M", "1.5", "1.2345k", "1m", "1 k", "1,5M", "1001G", "ten", "1é"] {
+    for text in [
+        "", "0", "k", "-1", "+1", "_1", "1_", "1.", ".5M", "1.5", "1.2345k", "1m", "1 k", "1,5M", "1001G",
+        "ten", "1é",
+    ] {
         assert!(count(text).is_err(), "{text}");
     }
     assert_eq!((percent("2"), percent("1.5"), percent("100")), (Ok(200), Ok(150), Ok(10_000)));
@@ -86,8 +90,13 @@ fn numbers_are_read_as_people_write_them() {
     for text in ["0", "10", "500ms", "", "x"] {
         assert!(time(text).is_err(), "{text}");
     }
-    for line in ["", "--sessions", "--sessions 10k,", "--sessions 10k --reserve 100", "--sessions 10k --node-cores 0"] {
-        assert!(Line::try_parse_from(std::iter::once("plan").chain(line.split_whitespace())).is_err(), "{line}");
+    for line in
+        ["", "--sessions", "--sessions 10k,", "--sessions 10k --reserve 100", "--sessions 10k --node-cores 0"]
+    {
+        assert!(
+            Line::try_parse_from(std::iter::once("plan").chain(line.split_whitespace())).is_err(),
+            "{line}"
+        );
     }
 }
 
@@ -103,7 +112,7 @@ fn the_document_shows_what_the_command_prints() {
         let (arguments, after) = after.split_once('\n').unwrap();
         let (_, after) = after.split_once("```\n").unwrap();
         made.push_str(before);
-        made.push_str(&format!("```console\n$ daypass plan {arguments}\n{}```\n", printed(arguments)));
+        write!(made, "```console\n$ daypass plan {arguments}\n{}```\n", printed(arguments)).unwrap();
         rest = after;
         shown += 1;
     }
