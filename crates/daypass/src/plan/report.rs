@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::DAY_S;
 use super::figures::{
-    POSTGRESQL_PER_CORE, RENEWALS_SOURCE, SIZES_SOURCE, SQLITE_PER_S, STATEMENTS_OF_100,
+    ENTRY_BYTES, EVENT_BYTES, ORIGIN_BYTES, PERSON_BYTES, POSTGRESQL_PER_CORE, RENEWALS_SOURCE,
+    SESSION_BYTES, SIZES_SOURCE, SQLITE_PER_S, SQLITE_ROWS, SQLITE_SESSION_BYTES, STATEMENTS_OF_100,
     TRANSACTIONS_OF_1000, WAL_BYTES,
 };
 use super::sizing::{Assumed, Database, Demand, Kind, Limit, Plan, plan};
@@ -20,6 +21,9 @@ pub(super) struct Report {
     plans: Vec<(Demand, Plan)>,
     assumed: Assumed,
 }
+
+/// Stands in a cell that does not apply.
+const NOTHING: &str = "–";
 
 /// One line of the table: what, in each plan, and where it comes from.
 type Line = (&'static str, fn(&Plan) -> String, String);
@@ -46,7 +50,8 @@ impl Report {
                 "nodes",
                 |plan| grouped(plan.nodes),
                 format!(
-                    "{node_cores} cores of {rate_per_core}/s each, {reserve_percent} % free, and one to spare"
+                    "one on SQLite; else {node_cores} cores of {}/s each, {reserve_percent} % free, and one to spare",
+                    grouped(rate_per_core)
                 ),
             ),
         ]
@@ -88,7 +93,7 @@ impl Report {
             (
                 "WAL a day",
                 |plan| of(plan, |database| bytes(database.log_bytes_a_day)),
-                "on average, page images included".into(),
+                "renewals alone, on average, page images included".into(),
             ),
         ]
     }
@@ -134,50 +139,80 @@ impl Report {
     fn limits(&self) -> String {
         let Assumed { primary_cores, primary_log_bytes, primary_connections, .. } = self.assumed;
         let log = bytes(primary_log_bytes);
-        format!("{primary_cores} cores, {log}/s of log, {primary_connections} connections, assumed")
+        let primary = format!(
+            "one primary of {primary_cores} cores, {log}/s of log and {primary_connections} connections, assumed"
+        );
+        let (writer, rows) = (grouped(SQLITE_PER_S), grouped(SQLITE_ROWS));
+        let sqlite = format!("one writer of {writer}/s and {rows} rows, measured");
+        match (self.is_with(Kind::Sqlite), self.is_with(Kind::Postgresql)) {
+            (true, false) => sqlite,
+            (false, _) => primary,
+            (true, true) => format!("{sqlite}; {primary}"),
+        }
+    }
+
+    fn is_with(&self, store: Kind) -> bool {
+        self.plans.iter().any(|(_, plan)| plan.store == store)
+    }
+
+    /// What the figures rest on.
+    fn remarks(&self) -> String {
+        let (database, sqlite) = (grouped(POSTGRESQL_PER_CORE), grouped(SQLITE_PER_S));
+        let (statements, transactions) = (hundredths(STATEMENTS_OF_100), thousandths(TRANSACTIONS_OF_1000));
+        format!(
+            "Measured: {WAL_BYTES} bytes of WAL, {statements} statements and {transactions} transactions a renewal, \
+             {database} renewals a second and core on PostgreSQL, {sqlite} a second on SQLite. {RENEWALS_SOURCE}. \
+             Sizes: {SIZES_SOURCE}. All else is computed from these and from what is assumed. More than two cores, \
+             more than one node and more than ten million sessions were not measured."
+        )
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((demand, _)) = self.plans.first() else { return Ok(()) };
-        let lines = self.lines(demand);
-        let cells = |plan: &Plan| lines.iter().map(|(_, cell, _)| cell(plan)).collect::<Vec<_>>();
-        let columns: Vec<Vec<String>> = self.plans.iter().map(|(_, plan)| cells(plan)).collect();
-        let longest = |texts: &mut dyn Iterator<Item = &str>| texts.map(|text| text.chars().count()).max();
-        let titles = longest(&mut lines.iter().map(|(title, ..)| *title)).unwrap_or(0);
-        let widths: Vec<usize> = columns
-            .iter()
-            .map(|column| longest(&mut column.iter().map(String::as_str)).unwrap_or(0))
-            .collect();
-        for (row, (title, _, from)) in lines.iter().enumerate() {
+        let row = |(title, cell, from): Line| {
+            (title, self.plans.iter().map(|(_, plan)| cell(plan)).collect::<Vec<_>>(), from)
+        };
+        // What is of no store in sight is left out.
+        let rows: Vec<_> = self.lines(demand).into_iter().map(row).collect();
+        let rows: Vec<_> =
+            rows.into_iter().filter(|(_, cells, _)| cells.iter().any(|cell| cell != NOTHING)).collect();
+        let length = |text: &str| text.chars().count();
+        let titles = rows.iter().map(|(title, ..)| length(title)).max().unwrap_or(0);
+        let mut widths = vec![0; self.plans.len()];
+        for (_, cells, _) in &rows {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = length(cell).max(*width);
+            }
+        }
+        for (title, cells, from) in &rows {
             write!(f, "{title:titles$}")?;
-            for (column, width) in columns.iter().zip(&widths) {
-                let cell = column.get(row).map_or("", String::as_str);
+            for (cell, width) in cells.iter().zip(&widths) {
                 write!(f, "  {cell:>width$}")?;
             }
             writeln!(f, "   {from}")?;
         }
-        writeln!(f)?;
-        writeln!(
-            f,
-            "Measured: {WAL_BYTES} bytes of WAL, {} statements and {} transactions a renewal, {} renewals a",
-            hundredths(STATEMENTS_OF_100),
-            thousandths(TRANSACTIONS_OF_1000),
-            grouped(POSTGRESQL_PER_CORE)
-        )?;
-        writeln!(
-            f,
-            "second and core on PostgreSQL, {} a second on SQLite. {RENEWALS_SOURCE}.",
-            grouped(SQLITE_PER_S)
-        )?;
-        writeln!(f, "Sizes: {SIZES_SOURCE}.")?;
-        writeln!(
-            f,
-            "All else is computed from these and from what is assumed. More than two cores, more than one node"
-        )?;
-        writeln!(f, "and more than ten million sessions were not measured.")
+        writeln!(f, "\n{}", wrapped(&self.remarks()))
     }
+}
+
+/// Text in lines of a hundred characters at most.
+fn wrapped(text: &str) -> String {
+    let mut wrapped = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let more = word.chars().count().saturating_add(1);
+        if length > 0 && length + more > 101 {
+            wrapped.push('\n');
+            length = 0;
+        } else if length > 0 {
+            wrapped.push(' ');
+        }
+        wrapped.push_str(word);
+        length += more;
+    }
+    wrapped
 }
 
 /// `{"items": […], "measured": {…}, "assumed": {…}}`; each item has the demand beside its plan.
@@ -191,6 +226,13 @@ impl Serialize for Report {
             "transactions_of_1000_renewals": TRANSACTIONS_OF_1000,
             "postgresql_renewals_a_second_and_core": POSTGRESQL_PER_CORE,
             "sqlite_renewals_a_second": SQLITE_PER_S,
+            "sqlite_rows": SQLITE_ROWS,
+            "session_bytes": SESSION_BYTES,
+            "sqlite_session_bytes": SQLITE_SESSION_BYTES,
+            "origin_bytes": ORIGIN_BYTES,
+            "person_bytes": PERSON_BYTES,
+            "event_bytes": EVENT_BYTES,
+            "feed_entry_bytes": ENTRY_BYTES,
             "renewals_source": RENEWALS_SOURCE,
             "sizes_source": SIZES_SOURCE,
         });
@@ -199,7 +241,7 @@ impl Serialize for Report {
 }
 
 fn of(plan: &Plan, cell: impl Fn(&Database) -> String) -> String {
-    plan.database.as_ref().map_or_else(|| "–".to_owned(), cell)
+    plan.database.as_ref().map_or_else(|| NOTHING.to_owned(), cell)
 }
 
 impl fmt::Display for Kind {
