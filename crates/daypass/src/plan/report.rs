@@ -93,7 +93,7 @@ impl Report {
             (
                 "WAL a day",
                 |plan| of(plan, |database| bytes(database.log_bytes_a_day)),
-                "renewals alone, on average, page images included".into(),
+                "renewals alone, on average; page images, at most, included".into(),
             ),
         ]
     }
