@@ -45,7 +45,6 @@ for file, it in objects:
     if "template" not in spec:
         continue
     pod = spec["template"]["spec"]
-    need(pod.get("enableServiceLinks") is False, f"{told}: variables of Services would be taken for settings")
     volumes = {volume["name"] for volume in pod.get("volumes", [])}
     for container in pod["containers"]:
         for mount in container.get("volumeMounts", []):

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::{daypass, succeed};
+use program::succeed;
 use tempfile::tempdir;
 
 #[test]
@@ -22,21 +22,8 @@ fn every_variable_that_is_set_is_one_that_is_read() {
         set.extend(variables(&fs::read_to_string(&file).unwrap_or_default()));
     }
     assert!(set.contains("DAYPASS_DATABASE") && set.contains("DAYPASS_MASTER_KEY"), "{set:?}");
-    // Named where it is said why Kubernetes must not set it.
-    assert!(set.remove("DAYPASS_PORT"));
     let unknown: Vec<_> = set.difference(&known).collect();
     assert!(unknown.is_empty(), "docs/configuration.md does not know {unknown:?}");
-}
-
-#[test]
-fn a_variable_for_a_service_of_kubernetes_is_refused_as_a_setting() {
-    let folder = tempdir().unwrap();
-    let refused = daypass(folder.path())
-        .arg("check-config")
-        .env("DAYPASS_PORT", "tcp://10.0.0.1:8080")
-        .output()
-        .unwrap();
-    assert!(!refused.status.success(), "then enableServiceLinks need not be false");
 }
 
 #[test]
