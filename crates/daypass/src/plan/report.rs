@@ -154,18 +154,6 @@ impl Report {
     fn is_with(&self, store: Kind) -> bool {
         self.plans.iter().any(|(_, plan)| plan.store == store)
     }
-
-    /// What the figures rest on.
-    fn remarks(&self) -> String {
-        let (database, sqlite) = (grouped(POSTGRESQL_PER_CORE), grouped(SQLITE_PER_S));
-        let (statements, transactions) = (hundredths(STATEMENTS_OF_100), thousandths(TRANSACTIONS_OF_1000));
-        format!(
-            "Measured: {WAL_BYTES} bytes of WAL, {statements} statements and {transactions} transactions a renewal, \
-             {database} renewals a second and core on PostgreSQL, {sqlite} a second on SQLite. {RENEWALS_SOURCE}. \
-             Sizes: {SIZES_SOURCE}. All else is computed from these and from what is assumed. More than two cores, \
-             more than one node and more than ten million sessions were not measured."
-        )
-    }
 }
 
 impl fmt::Display for Report {
@@ -193,8 +181,20 @@ impl fmt::Display for Report {
             }
             writeln!(f, "   {from}")?;
         }
-        writeln!(f, "\n{}", wrapped(&self.remarks()))
+        writeln!(f, "\n{}", wrapped(&remarks()))
     }
+}
+
+/// What the figures rest on.
+fn remarks() -> String {
+    let (database, sqlite) = (grouped(POSTGRESQL_PER_CORE), grouped(SQLITE_PER_S));
+    let (statements, transactions) = (hundredths(STATEMENTS_OF_100), thousandths(TRANSACTIONS_OF_1000));
+    format!(
+        "Measured: {WAL_BYTES} bytes of WAL, {statements} statements and {transactions} transactions a renewal, \
+         {database} renewals a second and core on PostgreSQL, {sqlite} a second on SQLite. {RENEWALS_SOURCE}. \
+         Sizes: {SIZES_SOURCE}. All else is computed from these and from what is assumed. More than two cores, \
+         more than one node and more than ten million sessions were not measured."
+    )
 }
 
 /// Text in lines of a hundred characters at most.
