@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
+use super::figures::{
+    ENTRY_BYTES, EVENT_BYTES, ORIGIN_BYTES, PERSON_BYTES, POSTGRESQL_PER_CORE, SESSION_BYTES,
+    SESSIONS_A_PAGE, SQLITE_PER_S, SQLITE_SESSION_BYTES, STATEMENTS_OF_100, TRANSACTIONS_OF_1000, WAL_BYTES,
+};
 use super::{Config, MOST, PlanArgs, count, percent, run, time, time_or_none};
+use crate::bench::grouped;
 use crate::config::{Overrides, Sources};
 
 #[derive(Debug, Parser)]
@@ -98,6 +103,38 @@ fn numbers_are_read_as_people_write_them() {
             "{line}"
         );
     }
+}
+
+/// The constants are the figures that were measured, as the documents tell them.
+#[test]
+fn the_documents_tell_the_figures() {
+    let read = |file: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file)).unwrap()
+    };
+    let performance = read("performance.md");
+    for told in [
+        format!("| bytes of the write-ahead log, a renewal | {WAL_BYTES};"),
+        format!("| statements, a renewal | 0.{STATEMENTS_OF_100}:"),
+        format!("| transactions, a renewal | 0.0{TRANSACTIONS_OF_1000}:"),
+        grouped(SQLITE_PER_S),
+    ] {
+        assert!(performance.contains(&told), "docs/performance.md does not tell {told:?}");
+    }
+    let (_, rate) = performance.split_once("| renewals a second | ").unwrap();
+    let rate: u64 = rate.split_once(' ').unwrap().0.replace(',', "").parse().unwrap();
+    assert_eq!(rate / 2, POSTGRESQL_PER_CORE, "on two cores");
+    let scale = read("scale.md");
+    for told in [
+        format!("| `sessions` | {SESSION_BYTES}; {SESSIONS_A_PAGE} on a page |"),
+        format!("user agent of 110 characters | {ORIGIN_BYTES} |"),
+        format!("| `events` | {EVENT_BYTES} |"),
+        format!("| `feed`, after places were given | {ENTRY_BYTES} |"),
+        format!("; {SQLITE_SESSION_BYTES} with the ids |"),
+    ] {
+        assert!(scale.contains(&told), "docs/scale.md does not tell {told:?}");
+    }
+    assert_eq!(PERSON_BYTES, 164 + 372);
+    assert!(scale.contains("| 164 + 372 |"));
 }
 
 /// What a block in `docs/scale.md` that begins with `$ daypass plan …` shows is what the command prints.
