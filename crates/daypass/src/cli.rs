@@ -12,6 +12,7 @@ use crate::demo::{self, DemoArgs};
 use crate::ground::OwnGround;
 use crate::hosted::Failure;
 use crate::keys::KeysCommand;
+use crate::plan::{self, PlanArgs};
 use crate::session::SessionCommand;
 use crate::user::UserCommand;
 use crate::{client, keys, migrate, serve, session, system, terminal, user};
@@ -64,6 +65,8 @@ enum Command {
     Keys(KeysCommand),
     /// Check the configuration and show what it resolves to
     CheckConfig(CheckArgs),
+    /// Plan for a number of sessions: store, nodes, connections, log, disk, and what ends first
+    Plan(PlanArgs),
     /// Play what Daypass is for, step by step, against a service of its own
     Demo(DemoArgs),
     /// The API of the demo, which starts it
@@ -130,6 +133,7 @@ async fn dispatch(Cli { place, command }: Cli) -> Result<ExitCode, Failure> {
         Command::Client(command) => client::run(command, &place.load()?, out).await?,
         Command::Keys(command) => keys::run(command, &place.load()?, out).await?,
         Command::CheckConfig(args) => terminal::show_config(&place.load()?, args.json, out)?,
+        Command::Plan(args) => plan::run(&args, &place.load()?, out)?,
         Command::Demo(args) => {
             let leave = std::pin::pin!(system::asked_to_leave());
             return Ok(demo::run(

@@ -11,6 +11,7 @@ mod user;
 mod bench;
 mod demo;
 mod ground;
+mod plan;
 
 mod backend;
 mod config;

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 pub(crate) use self::args::Bench;
 pub(crate) use self::progress::Progress;
+pub(crate) use self::report::grouped;
 use crate::chain::LineError;
 use daypass_postgres::Meter;
 

@@ -26,7 +26,7 @@ pub(crate) use keys::MASTER_KEY_VARIABLE;
 pub(crate) use problem::{ConfigError, Source};
 pub(crate) use raw::{Overrides, Sources, Unshown};
 pub(crate) use render::Shown;
-pub(crate) use value::{CookiePrefix, Network};
+pub(crate) use value::{CookiePrefix, Network, show_duration};
 
 pub(crate) use daypass_postgres::DatabaseUrl;
 pub(crate) use daypass_service::core::OnReuse;
@@ -41,6 +41,15 @@ pub(crate) use daypass_service::jwt::Algorithm;
 /// Everything that is wrong with it, at once.
 pub(crate) fn load(config: Option<PathBuf>, overrides: Overrides) -> Result<Config, ConfigError> {
     Config::from_sources(&Sources::system(config, overrides))
+}
+
+/// A length of time as a file or the environment spells it: digits and one unit, or `0`.
+///
+/// # Errors
+///
+/// Why it is none, as the end of a sentence.
+pub(crate) fn duration_of(text: &str) -> Result<Duration, String> {
+    value::duration(&raw::Value::Untyped(text.to_owned()))
 }
 
 /// A configuration whose every value is valid, alone and together with the others.
