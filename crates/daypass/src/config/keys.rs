@@ -371,7 +371,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "lanes",
         default: Fallback::Value("2"),
         accepts: "a whole number from 1 to 64",
-        meaning: "Transactions that renew sessions at once, each on a connection of its own; for `database`.",
+        meaning: "Transactions that renew sessions at once, each on a connection of its own; one more ends those whose token came back; for `database`.",
         secret: false,
     },
     Key {

@@ -63,7 +63,7 @@ impl Report {
             (
                 "database connections",
                 |plan| of(plan, |database| grouped(database.connections)),
-                format!("{lanes} + {pooled} a node"),
+                format!("{lanes} + 1 + {pooled} a node"),
             ),
             (
                 "transactions a second",

@@ -11,7 +11,7 @@ use super::figures::{
 };
 use super::{Config, MOST, PlanArgs, count, percent, run, time, time_or_none};
 use crate::bench::grouped;
-use crate::config::{Overrides, Sources};
+use crate::config::{Overrides, Sources, Unshown};
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -24,7 +24,7 @@ fn printed(line: &str) -> String {
     let nothing = Sources {
         config: None,
         usual: PathBuf::from("/nonexistent/daypass.toml"),
-        variables: vec![],
+        variables: Unshown::default(),
         overrides: Overrides::default(),
         cores: 1,
     };
