@@ -54,11 +54,14 @@ pub(crate) async fn compare(run: &Run, store: &dyn Store) -> Result<Found, Store
             run.account.object(Zero::FalseAlarms, what, Some(session));
         }
     }
-    let robbed: BTreeMap<_, _> =
-        standings.iter().map(|standing| (standing.session, standing.robbed)).collect();
+    let robbed: BTreeMap<_, _> = standings
+        .iter()
+        .filter(|standing| standing.robbed)
+        .map(|standing| (standing.session, standing.abandoned))
+        .collect();
     blame(run);
-    read_audit(run, store, &robbed, &mut found).await?;
-    balance(run, &found);
+    let after_all = read_audit(run, store, &robbed, &mut found).await?;
+    balance(run, found.alarms.saturating_sub(after_all));
     Ok(found)
 }
 
@@ -73,28 +76,31 @@ fn blame(run: &Run) {
     }
 }
 
-/// Each theft has raised one alarm, or has gained nothing.
-fn balance(run: &Run, found: &Found) {
+/// Each theft has raised one alarm, or has gained nothing. Of those that gained nothing some raise an alarm after all, by a
+/// copy of what the thief sent: they are not among `alarms`.
+fn balance(run: &Run, alarms: u64) {
     let (thefts, nothing) = (run.account.thefts(), run.account.count(What::NothingGained));
-    let zero = match found.alarms.saturating_add(nothing).cmp(&thefts) {
+    let zero = match alarms.saturating_add(nothing).cmp(&thefts) {
         Ordering::Less => Zero::Unnoticed,
         Ordering::Equal => return,
         Ordering::Greater => Zero::FalseAlarms,
     };
-    let what = format!("of {thefts} thefts {} raised the alarm and {nothing} gained nothing", found.alarms);
+    let what = format!("of {thefts} thefts {alarms} raised the alarm and {nothing} gained nothing");
     run.account.object(zero, what, None);
 }
 
+/// Reads the audit. `robbed` says of each session that was robbed whether its owner has given it up since, to a thief who
+/// had gained nothing; the answer is how many of those raised an alarm.
 async fn read_audit(
     run: &Run,
     store: &dyn Store,
     robbed: &BTreeMap<SessionId, bool>,
     found: &mut Found,
-) -> Result<(), StoreError> {
-    let mut after = 0;
+) -> Result<u64, StoreError> {
+    let (mut after, mut after_all) = (0, 0);
     loop {
         let events = store.events(after, 1000).await?;
-        let Some((last, _)) = events.last() else { return Ok(()) };
+        let Some((last, _)) = events.last() else { return Ok(after_all) };
         after = *last;
         for (_, event) in events {
             match event.kind {
@@ -106,8 +112,15 @@ async fn read_audit(
                 }
                 EventKind::Reused => {
                     found.alarms += 1;
-                    if event.session.is_none_or(|session| robbed.get(&session) != Some(&true)) {
-                        run.account.object(Zero::FalseAlarms, "an alarm for nobody's theft", event.session);
+                    match event.session.and_then(|session| robbed.get(&session)) {
+                        Some(given_up) => after_all += u64::from(*given_up),
+                        None => {
+                            run.account.object(
+                                Zero::FalseAlarms,
+                                "an alarm for nobody's theft",
+                                event.session,
+                            );
+                        }
                     }
                 }
                 _ => {}

@@ -139,6 +139,25 @@ async fn an_alarm_for_a_theft_is_as_it_should_be() {
 }
 
 #[tokio::test]
+async fn a_thief_who_gained_nothing_may_raise_the_alarm_after_all() {
+    for given_up in [false, true] {
+        let ground = Ground::new().await;
+        ground.shown(ground.session, 0, false);
+        ground.run.ledger.rob(ground.session);
+        ground.run.account.add(What::StoreThefts);
+        ground.run.account.add(What::NothingGained);
+        if given_up {
+            ground.run.ledger.abandon(ground.session);
+        }
+        let store = open(ground.data.path()).unwrap();
+        store.end_session(ground.session, None, EndingReason::Reused, Source::default()).await.unwrap();
+        drop(store);
+        let expected = if given_up { vec![] } else { vec![(Zero::FalseAlarms, 1)] };
+        assert_eq!(ground.objections().await, expected, "{given_up}");
+    }
+}
+
+#[tokio::test]
 async fn an_honest_session_that_was_ended_is_noticed_unless_its_holder_gave_it_up() {
     for abandoned in [false, true] {
         let ground = Ground::new().await;
