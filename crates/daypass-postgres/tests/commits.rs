@@ -15,16 +15,7 @@ async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_a
     let database = cluster.database().await;
     let store = open(&cluster.url(&database)).await;
     let (session, other) = (sign_in(&*store, "sam").await, sign_in(&*store, "kim").await);
-    let standby = async |names: &str| {
-        let set = format!("alter system set synchronous_standby_names = '{names}'");
-        cluster.sql(&database, &set).await;
-        cluster.sql(&database, "select pg_reload_conf()").await;
-        let client = cluster.client(&database).await;
-        while client.query_one("show synchronous_standby_names", &[]).await.unwrap().get::<_, &str>(0)
-            != names
-        {}
-    };
-    standby("nobody").await;
+    cluster.wait_for_standby("nobody").await;
     store.rotate(request(session, 0, &[(0, attempt(0))])).await.unwrap();
     store.check().await.unwrap();
     let end = || store.end_session(other, None, EndingReason::Revoked, Source::default());
@@ -33,7 +24,7 @@ async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_a
     // A reuse ends sessions, too: it is not told before it is safe.
     let reused = store.rotate(request(session, 0, &[(0, attempt(7))])).await;
     assert!(matches!(reused, Err(StoreError::OutcomeUnknown(_))), "{reused:?}");
-    standby("").await;
+    cluster.wait_for_standby("").await;
     store.rotate(request(session, 0, &[(0, attempt(7))])).await.unwrap();
     end().await.unwrap();
 }
