@@ -62,5 +62,6 @@ step "soak" cargo run --locked -p daypass-testkit --all-features --bin daypass-s
 step "model" cargo run --locked -p daypass-model
 step "chaos" cargo run --locked -p daypass-chaos -- --rotations 5000 --seed 1 \
   --javascript sdk/browser/build/src/chaos-client.js
+step "cluster" cargo run --locked -p daypass-cluster -- --short
 step "crash" scripts/crash.sh --kills 3 --binary target/debug/daypass
 finish

@@ -1,17 +1,12 @@
 //! Progress on the terminal, nothing at all where there is none.
 
-use std::io::{IsTerminal as _, stderr, stdout};
+use std::io::{IsTerminal as _, stderr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::run::Run;
-
-/// Whether the report may have colours.
-pub(crate) fn colours() -> bool {
-    stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
 
 /// Shows how far a run is until it is over.
 pub(crate) async fn show(run: Arc<Run>) {
@@ -28,10 +23,4 @@ pub(crate) async fn show(run: Arc<Run>) {
         bar.set_position(*rotations.borrow());
     }
     bar.finish_and_clear();
-}
-
-/// Tells on the standard error what goes on before there is anything to show.
-#[expect(clippy::print_stderr, reason = "this is the program's output; the report has the standard output")]
-pub(crate) fn say(what: &str) {
-    eprintln!("{what}");
 }

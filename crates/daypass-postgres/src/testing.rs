@@ -87,6 +87,7 @@ impl Cluster {
     ///
     /// # Panics
     /// If it does not start.
+    #[must_use]
     pub fn standby(&self, name: &str, address: SocketAddrV4) -> Self {
         let standby = Self::prepare(address, &self.under, self.password.clone());
         let passwords = standby.home().join("passwords");
