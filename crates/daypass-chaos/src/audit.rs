@@ -13,6 +13,8 @@ pub async fn read(store: &dyn Store, mut tell: impl FnMut(Event)) -> Result<(), 
         let events = store.events(after, PAGE).await?;
         let Some((last, _)) = events.last() else { return Ok(()) };
         after = *last;
-        events.into_iter().for_each(|(_, event)| tell(event));
+        for (_, event) in events {
+            tell(event);
+        }
     }
 }

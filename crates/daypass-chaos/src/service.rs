@@ -116,6 +116,11 @@ impl Service {
     /// Starts it and waits until it is ready.
     pub async fn start(&mut self) -> Result<(), ServiceError> {
         self.spawn()?;
+        self.until_ready().await
+    }
+
+    /// Waits until it is ready.
+    pub async fn until_ready(&mut self) -> Result<(), ServiceError> {
         let ready = timeout(START, self.ready()).await;
         ready.unwrap_or_else(|_late| Err(self.not_ready("was not ready in time")))
     }

@@ -17,7 +17,7 @@ const TOLD: u64 = 5;
 pub(crate) enum Zero {
     /// Somebody who was never told to leave cannot go on.
     SignOuts,
-    /// A renewal that was answered by an error while the nodes were restarted in turn.
+    /// A renewal that no node was there for while the nodes were restarted in turn.
     FailedInRollingRestart,
     /// A session whose end was acknowledged and that goes on.
     RevocationsLost,

@@ -152,7 +152,7 @@ async fn play(faults: &mut Faults, options: &Options) -> Result<(), Stuck> {
 }
 
 /// Everybody, now that nothing is in the way.
-async fn look_once_more(account: &Account, sessions: &[Session], leavers: &Leavers, dice: &Dice) {
+async fn look_once_more(account: &Account, sessions: &[Session], leavers: &Arc<Leavers>, dice: &Dice) {
     let mut renewing = JoinSet::new();
     for session in sessions {
         let session = session.clone();
@@ -179,7 +179,7 @@ async fn look(account: &Account, stage: &Stage) -> Found {
     let failed = |phase: Phase| {
         let spans: Vec<_> = account.spans().into_iter().filter(|span| span.phase == phase).collect();
         let inside = |at: u64| spans.iter().any(|span| span.contains(at));
-        found.seen.iter().filter(|seen| seen.refresh && seen.status != 200 && inside(seen.at)).count()
+        found.seen.iter().filter(|seen| seen.is_failure() && inside(seen.at)).count()
     };
     let failed = u64::try_from(failed(Phase::RollingRestart)).unwrap_or(u64::MAX);
     account.object_to(

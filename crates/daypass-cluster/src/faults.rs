@@ -94,7 +94,7 @@ impl Faults {
         let node = self.stage.node(number)?;
         let address = node.service.address();
         node.service.pause(true)?;
-        let waited = self.stage.log.more(1, "that nginx gives a node up", |seen| seen.waited_for(address));
+        let waited = self.stage.log.more(1, "that nginx gives a node up", |seen| seen.timed_out_at(address));
         let waited = waited.await;
         let meanwhile = self.meanwhile().await;
         self.stage.node(number)?.service.pause(false)?;

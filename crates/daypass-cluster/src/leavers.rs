@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use daypass_ambient::{Clock as _, SystemClock};
 use daypass_chaos::dice::Dice;
+use tokio::task::JoinSet;
 
 use crate::account::{Account, Phase, Zero, lock};
 use crate::stage::{LEAVER, leaving};
@@ -16,6 +17,9 @@ const STAY: u64 = 200;
 
 /// How long a verifier may take to know: longer than a stream may be silent, and the polls after it.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// So many are looked for at once.
+const AT_ONCE: usize = 8;
 
 /// The pause before something is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -78,29 +82,41 @@ impl Leavers {
 
     /// Looks for all of them once more, now that nothing is in the way: who has gone has to be known by a verifier, by all
     /// if that was around a fail-over, and no node may renew the session; who is here has to be here.
-    pub(crate) async fn look_for_all(&self, dice: &Dice) {
-        let gone = std::mem::take(&mut *lock(&self.gone));
-        for (phase, pair) in gone {
-            if self.said(&pair, dice).await != Said::Refused {
-                let what = format!("a session goes on whose end was acknowledged: {phase:?}");
-                self.account.object(Zero::RevocationsLost, what);
-            } else if self.verifiers.ignorant(&pair.access_token, phase == Phase::FailOver) > 0 {
-                let what = format!("at the end a verifier has forgotten an end: {phase:?}");
-                self.account.object(Zero::RevocationsMissed, what);
+    pub(crate) async fn look_for_all(self: &Arc<Self>, dice: &Dice) {
+        let gone = std::mem::take(&mut *lock(&self.gone)).into_iter();
+        let here = std::mem::take(&mut *lock(&self.here)).into_iter();
+        let all = gone.map(|(phase, pair)| (Some(phase), pair)).chain(here.map(|pair| (None, pair)));
+        let mut looking = JoinSet::new();
+        for (phase, pair) in all {
+            if looking.len() >= AT_ONCE {
+                looking.join_next().await;
             }
+            looking.spawn(Arc::clone(self).look_for(phase, pair, dice.attempt_id()));
         }
-        let here = std::mem::take(&mut *lock(&self.here));
-        for pair in here {
-            if self.said(&pair, dice).await != Said::Renewed {
+        looking.join_all().await;
+    }
+
+    /// Looks for one who has gone in this phase, or has stayed.
+    async fn look_for(self: Arc<Self>, gone: Option<Phase>, pair: Pair, attempt: String) {
+        let said = self.said(&pair, &attempt).await;
+        let Some(phase) = gone else {
+            if said != Said::Renewed {
                 self.account.object(Zero::SignOuts, "a sign-in that was acknowledged is gone");
             }
+            return;
+        };
+        if said != Said::Refused {
+            let what = format!("a session goes on whose end was acknowledged: {phase:?}");
+            self.account.object(Zero::RevocationsLost, what);
+        } else if self.verifiers.ignorant(&pair.access_token, phase == Phase::FailOver) > 0 {
+            let what = format!("at the end a verifier has forgotten an end: {phase:?}");
+            self.account.object(Zero::RevocationsMissed, what);
         }
     }
 
-    async fn said(&self, pair: &Pair, dice: &Dice) -> Said {
-        let attempt = dice.attempt_id();
+    async fn said(&self, pair: &Pair, attempt: &str) -> Said {
         loop {
-            if let Some(said) = self.wire.renew(&pair.refresh_token, &attempt).await {
+            if let Some(said) = self.wire.renew(&pair.refresh_token, attempt).await {
                 return said;
             }
             SystemClock.sleep(PAUSE).await;

@@ -56,15 +56,21 @@ impl Seen {
         self.refresh && self.status == 200
     }
 
+    /// Whether a session was not renewed though the database was in time: the last node that was asked did not say that
+    /// it was not, which on a busy machine happens without anybody's fault.
+    pub(crate) fn is_failure(&self) -> bool {
+        let last = self.asked.iter().rfind(|(asked, _)| asked.parse::<SocketAddr>().is_ok());
+        self.refresh && self.status != 200 && last.is_none_or(|(_, answer)| *answer != 503)
+    }
+
     /// Whether this node renewed a session.
     pub(crate) fn is_renewal_by(&self, node: SocketAddr) -> bool {
         self.is_renewal() && self.asked.last().is_some_and(|(last, _)| *last == node.to_string())
     }
 
-    /// Whether this node did not answer in time, and another did.
-    pub(crate) fn waited_for(&self, node: SocketAddr) -> bool {
-        let timed_out = |(asked, answer): &(String, u16)| *asked == node.to_string() && *answer == 504;
-        self.is_renewal() && self.asked.iter().any(timed_out)
+    /// Whether this node did not answer in time.
+    pub(crate) fn timed_out_at(&self, node: SocketAddr) -> bool {
+        self.asked.iter().any(|(asked, answer)| *asked == node.to_string() && *answer == 504)
     }
 
     /// Whether this node had to say that it cannot answer.
@@ -158,9 +164,15 @@ mod tests {
         assert_eq!((seen.at, seen.status), (1_750_000_000_123, 200));
         assert!(seen.is_renewal() && seen.was_passed_on());
         assert!(seen.is_renewal_by(two) && !seen.is_renewal_by(one));
-        assert!(seen.waited_for(one) && !seen.waited_for(two) && !seen.unavailable_at(one));
+        assert!(seen.timed_out_at(one) && !seen.timed_out_at(two) && !seen.unavailable_at(one));
         let refused = Seen::read("1750000000.123|/v1/refresh|503|127.0.0.11:1|503").unwrap();
         assert!(refused.unavailable_at(one) && !refused.is_renewal() && !refused.was_passed_on());
+        assert!(!refused.is_failure(), "the database was slow");
+        for failed in ["502|127.0.0.11:1|502", "502|127.0.0.11:1, 127.0.0.12:2|503, 504", "502|nodes|502"] {
+            assert!(Seen::read(&format!("1750000000.123|/v1/refresh|{failed}")).unwrap().is_failure());
+        }
+        let slow = "1750000000.123|/v1/refresh|502|127.0.0.11:1, nodes|503, 502";
+        assert!(!Seen::read(slow).unwrap().is_failure());
         let other = Seen::read("1750000000.123|/v1/login|200|127.0.0.11:1|200").unwrap();
         assert!(!other.is_renewal());
         assert_eq!(Seen::read("nonsense"), None);

@@ -75,7 +75,7 @@ fn program() -> PathBuf {
 /// is sent again only if it has not left, which is what nginx does with a POST unless it is told otherwise. Where no node
 /// answers, nginx says what a node would say: later.
 fn configuration(address: SocketAddrV4, nodes: &[SocketAddr], retry: bool) -> String {
-    let server = |node| format!("    server {node} max_fails=1 fail_timeout=1s;\n");
+    let server = |node| format!("    server {node} max_fails=3 fail_timeout=1s;\n");
     let servers = nodes.iter().map(server).collect::<Vec<_>>().concat();
     let (plain, repeatable) =
         if retry { ("error timeout", "error timeout http_503 non_idempotent") } else { ("off", "off") };

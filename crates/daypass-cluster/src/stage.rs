@@ -109,7 +109,10 @@ impl Stage {
         }
         let secret = enlist(nodes.first()).await?;
         for node in &mut nodes {
-            node.service.start().await?;
+            node.service.spawn()?;
+        }
+        for node in &mut nodes {
+            node.service.until_ready().await?;
         }
         let retry = sabotage != Some(Sabotage::NoNextUpstream);
         let addresses: Vec<_> = nodes.iter().map(|node| node.service.address()).collect();
