@@ -66,7 +66,7 @@ impl Faults {
             if before >= ends {
                 return Ok(());
             }
-            let next = tokio::time::timeout(std::time::Duration::from_mins(2), known.changed());
+            let next = tokio::time::timeout(std::time::Duration::from_mins(5), known.changed());
             next.await.map_err(|_late| Stuck("no end is known to all verifiers any more".to_owned()))?.ok();
         }
     }

@@ -16,7 +16,7 @@ use crate::wire::{Pair, Said, Wire};
 const STAY: u64 = 200;
 
 /// How long a verifier may take to know: longer than a stream may be silent, and the polls after it.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// So many are looked for at once.
 const AT_ONCE: usize = 8;

@@ -16,8 +16,8 @@ use crate::stage::{Stuck, staying};
 /// So many sign in at once.
 const AT_ONCE: usize = 8;
 
-/// How long anybody waits for a renewal at the end.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long anybody waits for a sign-in, or for a renewal at the end.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Older than a quarter of an access token's life: younger ones are not renewed, even if they are refused.
 const OLD_ENOUGH: Duration = Duration::from_millis(600);
@@ -36,7 +36,18 @@ pub(crate) async fn sign_in(issuer: &str, count: u32, dice: &Dice) -> Result<Vec
                 .http(reqwest::Client::builder().no_proxy())
                 .build()
                 .await?;
-            session.sign_in(Credentials::password(staying(number.into()), PASSWORD)).await?;
+            let signing_in = async {
+                loop {
+                    let credentials = Credentials::password(staying(number.into()), PASSWORD);
+                    match session.sign_in(credentials).await {
+                        // Passwords take their time where the machine has much to do.
+                        Err(SessionError::Unavailable { .. }) => SystemClock.sleep(OLD_ENOUGH).await,
+                        done => return done,
+                    }
+                }
+            };
+            let late = |_late| Err(SessionError::Unavailable { retry_after: None });
+            timeout(PATIENCE, signing_in).await.unwrap_or_else(late)?;
             Ok(session)
         });
     }

@@ -21,7 +21,7 @@ pub(crate) const FORMAT: &str = "$msec|$uri|$status|$upstream_addr|$upstream_sta
 const LOOK: Duration = Duration::from_millis(10);
 
 /// How long anything that is waited for may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A request and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

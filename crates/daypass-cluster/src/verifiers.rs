@@ -22,7 +22,7 @@ const MEMORY: usize = 256 * 1024;
 const LOOK: Duration = Duration::from_millis(1);
 
 /// How long all of them may take to be ready, or to accept a token.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// All of them.
 #[derive(Debug)]
