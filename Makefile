@@ -1,7 +1,7 @@
 # The commands of this repository; `make` lists them. Each installs what it needs and lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser bench crash soak model chaos fmt lint check clean setup
+.PHONY: help demo test browser bench crash soak model chaos cluster fmt lint check clean setup
 
 JAVASCRIPT_CLIENTS := sdk/browser/build/src/chaos-client.js
 
@@ -49,6 +49,11 @@ chaos: ## Run the real thing, browser and Node included, under faults, kills and
 	npm run build --prefix sdk
 	target/release/daypass-chaos --rotations 1000000 --seed 1 --javascript $(JAVASCRIPT_CLIENTS)
 	target/release/daypass-chaos --rotations 1000000 --seed 2 --javascript $(JAVASCRIPT_CLIENTS)
+
+cluster: ## Run three nodes behind nginx on a primary and its standby, under load and faults
+	@scripts/setup.sh cluster
+	cargo build --locked --release -p daypass -p daypass-cluster
+	target/release/daypass-cluster --json target/cluster.json
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|bench|crash|soak|model|chaos|all`.
+# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|bench|crash|soak|model|chaos|cluster|all`.
 # System packages come from apt, if there is one and this is root; otherwise they are named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -56,6 +56,17 @@ no_system_cluster() {
   fi
 }
 
+# The program alone: the harness starts one of its own.
+need_nginx() { { has nginx || [[ -x /usr/sbin/nginx ]]; } || packages+=(nginx); }
+
+# Debian starts a server with the package, unless it is masked before.
+no_system_nginx() {
+  [[ " ${packages[*]} " == *" nginx "* ]] && has systemctl || return 0
+  if systemctl mask --quiet nginx.service 2>/dev/null; then
+    note "nginx.service is masked: systemctl unmask nginx, if it is to serve here"
+  fi
+}
+
 need_wrk() { has wrk || packages+=(wrk); }
 
 need_component() { # rustfmt and clippy come with most toolchains
@@ -80,17 +91,19 @@ install_packages() {
   say "installing ${packages[*]}"
   apt-get update -qq
   no_system_cluster
+  no_system_nginx
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 }
 
 case ${1:-all} in
   demo | crash | soak | model) steps=(need_rust need_compiler) ;;
   chaos) steps=(need_rust need_compiler need_node need_chromium) ;;
+  cluster) steps=(need_rust need_compiler need_postgresql need_nginx) ;;
   lint) steps=(need_rust need_compiler need_node lint_tools) ;;
-  test) steps=(need_rust need_compiler need_python need_node need_chromium need_postgresql lint_tools) ;;
+  test) steps=(need_rust need_compiler need_python need_node need_chromium need_postgresql need_nginx lint_tools) ;;
   bench) steps=(need_rust need_compiler need_wrk need_postgresql) ;;
-  all) steps=(need_rust need_compiler need_python need_node need_chromium need_wrk need_postgresql lint_tools) ;;
-  *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, model, chaos, all" ;;
+  all) steps=(need_rust need_compiler need_python need_node need_chromium need_wrk need_postgresql need_nginx lint_tools) ;;
+  *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, model, chaos, cluster, all" ;;
 esac
 
 lint_tools() {

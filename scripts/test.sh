@@ -47,6 +47,7 @@ step "npm lint" npm run lint --prefix sdk
 [[ ${1:-all} == lint ]] && finish
 step "tests" cargo test --workspace --all-features --locked
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
+step "programs" cargo build --workspace --all-features --bins --locked
 step "binary" cargo build --locked -p daypass
 step "demo" target/debug/daypass demo
 step "client in JavaScript" package client
@@ -58,9 +59,9 @@ step "snippets" scripts/snippets.sh --binary target/debug/daypass
 step "bench verify" target/debug/daypass bench verify --tokens 200 --duration 1s
 step "bench refresh" target/debug/daypass bench refresh --sessions 2000 --active 1000 --duration 2s --warm-up 200ms
 step "bench login" target/debug/daypass bench login --users 4 --connections 4 --duration 2s --warm-up 200ms
-step "soak" cargo run --locked -p daypass-testkit --all-features --bin daypass-soak -- --calls 5000
-step "model" cargo run --locked -p daypass-model
-step "chaos" cargo run --locked -p daypass-chaos -- --rotations 5000 --seed 1 \
-  --javascript sdk/browser/build/src/chaos-client.js
+step "soak" target/debug/daypass-soak --calls 5000
+step "model" target/debug/daypass-model
+step "chaos" target/debug/daypass-chaos --rotations 5000 --seed 1 --javascript sdk/browser/build/src/chaos-client.js
+step "cluster" target/debug/daypass-cluster --short
 step "crash" scripts/crash.sh --kills 3 --binary target/debug/daypass
 finish

@@ -39,6 +39,7 @@ pub(crate) enum What {
     Waited,
     ServiceKills,
     KillsInMidStart,
+    DatabaseKills,
     ClientKills,
     NodeRenewals,
     BrowserRenewals,

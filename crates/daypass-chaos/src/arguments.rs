@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use daypass_chaos::leash::WatchArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 if all is as it should be, 1 if it is not, 2 if there was no run";
@@ -42,6 +43,9 @@ pub(crate) struct Options {
     /// there are only clients in Rust
     #[arg(long, value_name = "PATH")]
     pub(crate) javascript: Option<PathBuf>,
+    /// Keep everything in PostgreSQL, in a cluster of its own that is killed as well
+    #[arg(long)]
+    pub(crate) database: bool,
     /// Write the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -60,7 +64,7 @@ pub(crate) enum Sabotage {
     FreshIds,
     /// The network delivers copies of requests however old they are.
     LateCopies,
-    /// After some kills the service finds an older copy of its store.
+    /// After some kills the service finds an older copy of its store; of SQLite only.
     LostCommits,
     /// Store thieves share the owner's store instead of copying it, and are therefore nobody else.
     SharedStore,
@@ -79,14 +83,6 @@ pub(crate) enum Part {
     /// A watcher: it kills a process when its standard input is closed
     #[command(hide = true)]
     Watch(WatchArgs),
-}
-
-/// What a watcher is started with.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct WatchArgs {
-    /// The id of the process
-    #[arg(long, value_parser = clap::value_parser!(i32).range(2..))]
-    pub(crate) process: i32,
 }
 
 /// What a client process is started with, in whatever language it is written.

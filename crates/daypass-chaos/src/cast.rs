@@ -7,8 +7,8 @@ use daypass_client::SessionError;
 use crate::account::What;
 use crate::clients::{Client, Family, Kind, PLAIN, Plain, Programs, Tabs};
 use crate::run::Run;
-use crate::service::{Service, ServiceError};
 use crate::thieves::{ONE_ENDS, Victim};
+use daypass_chaos::service::{Service, ServiceError};
 
 /// A run of so many rotations is a long one.
 const LONG: u64 = 50_000;

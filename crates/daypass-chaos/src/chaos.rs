@@ -1,25 +1,27 @@
 //! A run from its start to its report.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use daypass_chaos::ground::{NoBinary, binary, interrupted, listen_for_panics, working_folder};
+use daypass_chaos::service::{self, Service, ServiceError, free_address};
+use daypass_chaos::terminal;
 use daypass_storage::StoreError;
-use tempfile::TempDir;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
-use crate::account::Zero;
+use crate::account::{What, Zero};
 use crate::arguments::{Options, Sabotage};
 use crate::cast::{self, Cast, CastError};
 use crate::clients::{Client, Programs};
+use crate::database::Database;
 use crate::proxy::Proxy;
 use crate::report::Report;
 use crate::run::Run;
-use crate::service::{self, Service, ServiceError};
-use crate::{end, killer, terminal};
+use crate::{end, killer, progress};
 
 /// The stream of chance of what is set up.
 const STREAM: u64 = 0;
@@ -37,8 +39,10 @@ pub(crate) enum ChaosError {
     Service(#[from] ServiceError),
     #[error(transparent)]
     Cast(#[from] CastError),
-    #[error("there is no {0}, which is to be built first: {1}")]
-    Binary(String, #[source] io::Error),
+    #[error(transparent)]
+    Binary(#[from] NoBinary),
+    #[error("--sabotage lost-commits is for a store in SQLite")]
+    Sabotage,
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("interrupted")]
@@ -49,14 +53,22 @@ pub(crate) enum ChaosError {
 pub(crate) async fn run(options: &Options) -> Result<Report, ChaosError> {
     let began = Instant::now();
     let run = Run::new(options.seed, options.rotations, options.sabotage);
-    listen_for_panics(&run);
+    let panicking = Arc::downgrade(&run);
+    listen_for_panics(move |what| {
+        if let Some(run) = panicking.upgrade() {
+            run.account.object(Zero::Panics, what, None);
+        }
+    });
     // Before there is a folder to be left behind.
-    let binary = binary(options)?;
-    let folder = working_folder()?;
+    let binary = binary(options.binary.as_deref())?;
+    if options.database && run.is(Sabotage::LostCommits) {
+        return Err(ChaosError::Sabotage);
+    }
+    let folder = working_folder("chaos-")?;
     terminal::say(&format!("seed {}, {} rotations, in {}", run.seed, run.target, folder.path().display()));
     let found = tokio::select! {
-        found = live(&run, &binary, options.javascript.as_deref(), folder.path()) => found,
-        interrupted = interruption() => Err(interrupted),
+        found = live(&run, &binary, options, folder.path()) => found,
+        interrupted = interrupted() => Err(interrupted.err().map_or(ChaosError::Interrupted, Into::into)),
     };
     let found = match found {
         Ok(found) => found,
@@ -83,31 +95,41 @@ pub(crate) async fn run(options: &Options) -> Result<Report, ChaosError> {
 async fn live(
     run: &Arc<Run>,
     binary: &Path,
-    javascript: Option<&Path>,
+    options: &Options,
     folder: &Path,
 ) -> Result<end::Found, ChaosError> {
     let dice = run.dice(STREAM);
-    let mut service = Service::new(binary, folder, &dice)?;
-    let page = service::free_address(&dice)?;
-    service.let_in(page);
+    let address = || free_address(Ipv4Addr::LOCALHOST, &dice).map(SocketAddr::from);
+    let mut service = Service::new(binary, folder, "service", address()?);
+    let page = address()?;
+    service.set("DAYPASS_ALLOWED_ORIGINS", format!("http://{page}"));
+    // The shortest life there is: it makes the most renewals.
+    service.set("DAYPASS_TOKENS__ACCESS", "1s");
+    service.set("DAYPASS_LIMITS__PASSWORD_WORKERS", "2");
+    let database = if options.database { Some(Database::start(folder).await?) } else { None };
+    if let Some(database) = &database {
+        service.set("DAYPASS_DATABASE", database.url());
+        service.prepare_database().await?;
+        run.account.expect(What::DatabaseKills);
+    }
     cast::enlist(run, &service).await?;
     service.start().await?;
     let proxy = Proxy::start(run, service.address()).await?;
     let programs = Programs {
         rust: std::env::current_exe()?,
-        javascript: javascript.map(Path::to_owned),
+        javascript: options.javascript.clone(),
         page,
         folder: folder.to_owned(),
     };
     let (data, log) = (service.data(), service.log());
     match cast::gather(run, proxy.url(), &programs).await {
-        Ok(cast) => play(run, &proxy, service, cast).await?,
+        Ok(cast) => play(run, &proxy, (service, database.clone()), cast).await?,
         Err(error) if service.is_running() => return Err(error.into()),
         Err(_) => run.account.object(Zero::Others, service.ended().await.to_string(), None),
     }
     end::search(run, "the service", &log);
     end::search(run, "a client process", &programs.log());
-    match look(run, &data).await {
+    match look(run, &data, database.as_ref()).await {
         Ok(found) => Ok(found),
         Err(error) => {
             run.account.object(Zero::Others, format!("the store cannot be read: {error}"), None);
@@ -116,16 +138,24 @@ async fn live(
     }
 }
 
-async fn look(run: &Run, data: &Path) -> Result<end::Found, StoreError> {
-    end::compare(run, &end::open(data)?).await
+async fn look(run: &Run, data: &Path, database: Option<&Database>) -> Result<end::Found, StoreError> {
+    match database {
+        Some(database) => end::compare(run, &database.store().await?).await,
+        None => end::compare(run, &end::open(data)?).await,
+    }
 }
 
 /// From the first fault to the end of the service.
-async fn play(run: &Arc<Run>, proxy: &Proxy, service: Service, cast: Cast) -> Result<(), ChaosError> {
+async fn play(
+    run: &Arc<Run>,
+    proxy: &Proxy,
+    (service, database): (Service, Option<Database>),
+    cast: Cast,
+) -> Result<(), ChaosError> {
     let Cast { honest, victims } = cast;
     proxy.set_faulty(true);
-    let killer = tokio::spawn(killer::reign(Arc::clone(run), service));
-    let bar = tokio::spawn(terminal::show(Arc::clone(run)));
+    let killer = tokio::spawn(killer::reign(Arc::clone(run), service, database));
+    let bar = tokio::spawn(progress::show(Arc::clone(run)));
     let mut acting = JoinSet::new();
     for client in &honest {
         let client = Arc::clone(client);
@@ -214,51 +244,9 @@ async fn renew_once_more(run: &Run, honest: &[Arc<dyn Client>]) {
     }
 }
 
-/// Counts panics of this process, wherever they are.
-fn listen_for_panics(run: &Arc<Run>) {
-    let (run, before) = (Arc::downgrade(run), std::panic::take_hook());
-    std::panic::set_hook(Box::new(move |info| {
-        if let Some(run) = run.upgrade() {
-            let place = info.location().map(ToString::to_string).unwrap_or_default();
-            run.account.object(Zero::Panics, format!("this program panicked at {place}"), None);
-        }
-        before(info);
-    }));
-}
-
 #[expect(clippy::panic, reason = "this is the sabotage")]
 fn panic() {
     panic!("on purpose");
-}
-
-/// Waits until somebody asks this program to end.
-async fn interruption() -> ChaosError {
-    let mut asked = match signal(SignalKind::terminate()) {
-        Ok(asked) => asked,
-        Err(error) => return error.into(),
-    };
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.err().map_or(ChaosError::Interrupted, Into::into),
-        _ = asked.recv() => ChaosError::Interrupted,
-    }
-}
-
-/// The service's program: what was named, or what was built beside this one.
-fn binary(options: &Options) -> Result<PathBuf, ChaosError> {
-    let binary = match &options.binary {
-        Some(binary) => binary.clone(),
-        None => std::env::current_exe()?.with_file_name("daypass"),
-    };
-    binary.canonicalize().map_err(|error| ChaosError::Binary(binary.display().to_string(), error))
-}
-
-/// A folder in the one that was asked for by `TMPDIR`; otherwise in the build's, which is on a disk and not in memory.
-fn working_folder() -> io::Result<TempDir> {
-    let program = std::env::current_exe()?;
-    let of_build = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    let asked = std::env::var_os("TMPDIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let folder = asked.or_else(|| of_build.map(Path::to_path_buf)).unwrap_or_else(std::env::temp_dir);
-    tempfile::Builder::new().prefix("chaos-").tempdir_in(folder)
 }
 
 /// How to make such a run again.
@@ -267,5 +255,6 @@ fn again(options: &Options, binary: &Path) -> String {
     let program = std::env::args().next().unwrap_or_else(|| "daypass-chaos".to_owned());
     let javascript = options.javascript.as_deref().map(|path| format!(" --javascript {}", path.display()));
     let javascript = javascript.unwrap_or_default();
-    format!("{program} --rotations {rotations} --seed {seed} --binary {binary}{javascript}")
+    let database = if options.database { " --database" } else { "" };
+    format!("{program} --rotations {rotations} --seed {seed} --binary {binary}{javascript}{database}")
 }

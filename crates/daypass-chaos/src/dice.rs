@@ -10,43 +10,43 @@ const SPREAD: u64 = 0xd134_2543_de82_ef95;
 /// Throws that follow from a seed and the name of a stream, so that one who throws more often changes nothing for the
 /// others.
 #[derive(Debug)]
-pub(crate) struct Dice(SeededEntropy);
+pub struct Dice(SeededEntropy);
 
 impl Dice {
     /// The throws of `stream`.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let start = SeededEntropy::new(seed ^ stream.wrapping_add(1).wrapping_mul(SPREAD));
         Self(SeededEntropy::new(word(&start)))
     }
 
     /// 64 bits.
-    pub(crate) fn word(&self) -> u64 {
+    pub fn word(&self) -> u64 {
         word(&self.0)
     }
 
     /// A number below `bound`, which is not zero.
-    pub(crate) fn below(&self, bound: u64) -> u64 {
+    pub fn below(&self, bound: u64) -> u64 {
         let wide = u128::from(self.word()).wrapping_mul(u128::from(bound)) >> 64;
         u64::try_from(wide).unwrap_or_default()
     }
 
     /// A number from `least` to `most`.
-    pub(crate) fn between(&self, least: u64, most: u64) -> u64 {
+    pub fn between(&self, least: u64, most: u64) -> u64 {
         least.saturating_add(self.below(most.saturating_sub(least).saturating_add(1)))
     }
 
     /// A time between so many milliseconds.
-    pub(crate) fn millis(&self, least: u64, most: u64) -> Duration {
+    pub fn millis(&self, least: u64, most: u64) -> Duration {
         Duration::from_micros(self.between(least.saturating_mul(1000), most.saturating_mul(1000)))
     }
 
     /// Whether something happens that happens so often in a thousand times.
-    pub(crate) fn chance(&self, of_a_thousand: u64) -> bool {
+    pub fn chance(&self, of_a_thousand: u64) -> bool {
         self.below(1000) < of_a_thousand
     }
 
     /// An id that a client makes for an attempt: 128 bits in 32 characters.
-    pub(crate) fn attempt_id(&self) -> String {
+    pub fn attempt_id(&self) -> String {
         format!("{:016x}{:016x}", self.word(), self.word())
     }
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use daypass_core::{Clock, EventKind, Generation, SessionId, Timestamp};
+use daypass_core::{Clock, Event, EventKind, Generation, SessionId, Timestamp};
 use daypass_sqlite::{SqliteOptions, SqliteStore};
 use daypass_storage::{Store, StoreError};
 
 use crate::account::{What, Zero};
 use crate::run::Run;
-use crate::service::{holds_token, panics};
+use daypass_chaos::audit;
+use daypass_chaos::service::{holds_token, panics};
 
 /// What the store says of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -97,36 +98,25 @@ async fn read_audit(
     robbed: &BTreeMap<SessionId, bool>,
     found: &mut Found,
 ) -> Result<u64, StoreError> {
-    let (mut after, mut after_all) = (0, 0);
-    loop {
-        let events = store.events(after, 1000).await?;
-        let Some((last, _)) = events.last() else { return Ok(after_all) };
-        after = *last;
-        for (_, event) in events {
-            match event.kind {
-                EventKind::Superseded => found.superseded += 1,
-                EventKind::Healed | EventKind::GenerationAhead => {
-                    found.healed += 1;
-                    let what = format!("the store had lost rotations: {}", event.kind.name());
-                    run.account.object(Zero::LostRotations, what, event.session);
-                }
-                EventKind::Reused => {
-                    found.alarms += 1;
-                    match event.session.and_then(|session| robbed.get(&session)) {
-                        Some(given_up) => after_all += u64::from(*given_up),
-                        None => {
-                            run.account.object(
-                                Zero::FalseAlarms,
-                                "an alarm for nobody's theft",
-                                event.session,
-                            );
-                        }
-                    }
-                }
-                _ => {}
+    let mut after_all = 0;
+    let tell = |event: Event| match event.kind {
+        EventKind::Superseded => found.superseded += 1,
+        EventKind::Healed | EventKind::GenerationAhead => {
+            found.healed += 1;
+            let what = format!("the store had lost rotations: {}", event.kind.name());
+            run.account.object(Zero::LostRotations, what, event.session);
+        }
+        EventKind::Reused => {
+            found.alarms += 1;
+            match event.session.and_then(|session| robbed.get(&session)) {
+                Some(given_up) => after_all += u64::from(*given_up),
+                None => run.account.object(Zero::FalseAlarms, "an alarm for nobody's theft", event.session),
             }
         }
-    }
+        _ => {}
+    };
+    audit::read(store, tell).await?;
+    Ok(after_all)
 }
 
 /// Looks for what must not be in a log.

@@ -1,4 +1,4 @@
-//! Kills the service at moments that the seed decides, and starts it again.
+//! Kills the service, or its database, at moments that the seed decides, and starts it again.
 
 use std::sync::Arc;
 
@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use crate::account::{What, Zero};
 use crate::arguments::Sabotage;
-use crate::dice::Dice;
+use crate::database::Database;
 use crate::run::Run;
-use crate::service::{Service, ServiceError, copy_files};
+use daypass_chaos::dice::Dice;
+use daypass_chaos::service::{Service, ServiceError, copy_files};
 
 /// The stream of chance.
 const STREAM: u64 = 1;
@@ -27,16 +28,23 @@ const RARELY: u64 = 150;
 /// In so many of a thousand restarts the service is killed again before it is ready, or just then.
 const IN_MID_START: u64 = 250;
 
+/// Where there is a database, so many of a thousand kills are its.
+const OF_DATABASE: u64 = 300;
+
 /// Kills and restarts until the run is over, and gives the service back: running, unless it did not come back, which is
 /// objected to.
-pub(crate) async fn reign(run: Arc<Run>, mut service: Service) -> Service {
-    if let Err(error) = kill_and_restart(&run, &mut service).await {
+pub(crate) async fn reign(run: Arc<Run>, mut service: Service, database: Option<Database>) -> Service {
+    if let Err(error) = kill_and_restart(&run, &mut service, database.as_ref()).await {
         run.account.object(Zero::Others, error.to_string(), None);
     }
     service
 }
 
-async fn kill_and_restart(run: &Run, service: &mut Service) -> Result<(), ServiceError> {
+async fn kill_and_restart(
+    run: &Run,
+    service: &mut Service,
+    database: Option<&Database>,
+) -> Result<(), ServiceError> {
     let dice = run.dice(STREAM);
     let apart = Apart::of(run.target);
     let mut rotations = run.account.rotations();
@@ -59,6 +67,13 @@ async fn kill_and_restart(run: &Run, service: &mut Service) -> Result<(), Servic
         run.pause(dice.millis(0, 5)).await;
         if run.is_over() {
             return Ok(());
+        }
+        if let Some(database) = database.filter(|_| dice.chance(OF_DATABASE)) {
+            let gone = |error| ServiceError::Io { what: "the database cannot be started".into(), error };
+            database.kill_and_restart().await.map_err(gone)?;
+            run.account.add(What::DatabaseKills);
+            next = rotations.borrow().saturating_add(apart.draw(&dice));
+            continue;
         }
         service.kill().await?;
         run.account.add(What::ServiceKills);

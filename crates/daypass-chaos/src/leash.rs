@@ -1,4 +1,4 @@
-//! Holds the service to this program: when the program is gone, however it went, the service is killed.
+//! Holds a process to this program: when the program is gone, however it went, the process is killed.
 //!
 //! Nothing can be done at one's own SIGKILL, so a process of its own waits for the end of a pipe that only this program
 //! holds open.
@@ -6,19 +6,26 @@
 use std::io::Read as _;
 use std::process::{ExitCode, Stdio};
 
+use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-use crate::arguments::WatchArgs;
+/// What a watcher is started with: `watch --process ID`, of the program that holds the leash.
+#[derive(Args, Clone, Debug)]
+pub struct WatchArgs {
+    /// The id of the process
+    #[arg(long, value_parser = clap::value_parser!(i32).range(2..))]
+    process: i32,
+}
 
 /// Kills a process if this program ends while it is held. Let go of it before that process is waited for: its id may be
 /// somebody else's afterwards.
 #[derive(Debug)]
-pub(crate) struct Leash(Child);
+pub struct Leash(Child);
 
 impl Leash {
     /// Holds the process of this id.
-    pub(crate) fn new(process: u32) -> std::io::Result<Self> {
+    pub fn new(process: u32) -> std::io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["watch", "--process", &process.to_string()]);
         // A signal to this program's group is none to this one: it has to be left.
@@ -28,14 +35,14 @@ impl Leash {
     }
 
     /// Lets go: from here on nothing is killed.
-    pub(crate) async fn release(mut self) {
+    pub async fn release(mut self) {
         // It may have gone already.
         let _gone = self.0.kill().await;
     }
 }
 
 /// Waits until the standard input is closed, and kills the process then.
-pub(crate) fn watch(arguments: &WatchArgs) -> ExitCode {
+pub fn watch(arguments: &WatchArgs) -> ExitCode {
     // Nothing is ever written to it.
     let _closed = std::io::stdin().read(&mut [0]);
     let killed = Pid::from_raw(arguments.process).map(|process| kill_process(process, Signal::KILL));

@@ -1,7 +1,7 @@
 //! The built service and real clients under faults, kills and thieves.
 //!
-//! [`service`] is the service's process, which [`killer`] kills; [`proxy`] is the network, and [`ledger`] what it shows.
-//! [`clients`] are honest, [`thieves`] rob sessions that are set apart for it; [`cast`] is everybody. [`account`] counts,
+//! The service's process is the library's; [`killer`] kills it, and its database. [`proxy`] is the network, and [`ledger`]
+//! what it shows. [`clients`] are honest, [`thieves`] rob sessions that are set apart for it; [`cast`] is everybody. [`account`] counts,
 //! [`end`] compares with the store what was counted, and [`report`] tells.
 //!
 //! Counted as a rotation is each generation that the wire shows somebody being given for the first time; the store has
@@ -9,9 +9,7 @@
 //! first request, the second and so on; which request comes first, the order of threads and processes decides. So the same
 //! seed gives a similar run, and not the same.
 
-mod leash;
-mod service;
-
+mod database;
 mod killer;
 mod proxy;
 
@@ -26,12 +24,11 @@ mod account;
 mod run;
 
 mod end;
+mod progress;
 mod report;
-mod terminal;
 
 mod arguments;
 mod chaos;
-mod dice;
 mod fast;
 
 use std::process::ExitCode;
@@ -40,6 +37,7 @@ use std::time::Duration;
 use clap::Parser as _;
 
 use arguments::{Arguments, Part};
+use daypass_chaos::{leash, terminal};
 
 /// What cannot be started has neither passed nor failed.
 const CANNOT: u8 = 2;

@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use crate::account::Account;
 use crate::arguments::Sabotage;
-use crate::dice::Dice;
 use crate::fast::FastClock;
 use crate::ledger::Ledger;
+use daypass_chaos::dice::Dice;
 
 /// How much faster than the machine's time the clients' passes: their access tokens live for 20 ms, and they wait for
 /// 200 ms for an answer.

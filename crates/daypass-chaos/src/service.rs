@@ -2,24 +2,24 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use daypass_ambient::{Clock as _, SystemClock};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::dice::Dice;
-use crate::leash::Leash;
+use crate::process::Process;
 
 /// Everybody's password.
-pub(crate) const PASSWORD: &str = "a passphrase for everybody";
+pub const PASSWORD: &str = "a passphrase for everybody";
 
-/// How long the service may take to start.
+/// How long the service may take to start, and to leave.
 const START: Duration = Duration::from_mins(1);
 
 /// Below the ports that the system gives to clients, or one of them might take it while the service is down.
@@ -27,11 +27,13 @@ const PORTS: (u64, u64) = (20_000, 31_999);
 
 /// Why there is no run.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ServiceError {
+pub enum ServiceError {
     /// A file or process could not be had.
     #[error("{what}: {error}")]
     Io {
+        /// What went wrong.
         what: String,
+        /// Why.
         #[source]
         error: io::Error,
     },
@@ -48,138 +50,153 @@ pub(crate) enum ServiceError {
 
 /// The service.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub struct Service {
     binary: PathBuf,
     folder: PathBuf,
+    name: String,
     address: SocketAddr,
-    /// The origin of a page that calls it.
-    page: Option<String>,
-    leash: Option<Leash>,
-    child: Option<Child>,
+    settings: Vec<(&'static str, String)>,
+    process: Option<Process>,
 }
 
 /// A client that people sign in with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Registered {
-    pub(crate) id: &'static str,
-    pub(crate) options: &'static [&'static str],
+pub struct Registered {
+    /// Its id.
+    pub id: &'static str,
+    /// What else `daypass client add` is told of it.
+    pub options: &'static [&'static str],
 }
 
 impl Service {
-    /// A service that has its files in `folder` and does not run yet. `binary` is an absolute path.
-    pub(crate) fn new(binary: &Path, folder: &Path, dice: &Dice) -> Result<Self, ServiceError> {
-        let address = free_address(dice)?;
-        let (binary, folder) = (binary.to_owned(), folder.to_owned());
-        Ok(Self { binary, folder, address, page: None, leash: None, child: None })
+    /// A service that has its files in `folder` and does not run yet. `binary` is an absolute path. Several in one folder
+    /// share their master key, and have logs by their names.
+    pub fn new(binary: &Path, folder: &Path, name: &str, address: SocketAddr) -> Self {
+        let (binary, folder, name) = (binary.to_owned(), folder.to_owned(), name.to_owned());
+        Self { binary, folder, name, address, settings: Vec::new(), process: None }
     }
 
-    /// From its next start on it lets the page at this address call it.
-    pub(crate) fn let_in(&mut self, page: SocketAddr) {
-        self.page = Some(format!("http://{page}"));
+    /// Configures it by a variable, from its next start on.
+    pub fn set(&mut self, variable: &'static str, value: impl Into<String>) {
+        self.settings.push((variable, value.into()));
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Where its store is.
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
     /// Where it logs to.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("service.log")
+    pub fn log(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.name))
+    }
+
+    /// Makes the schema in its database, and the master key of all that share it.
+    pub async fn prepare_database(&self) -> Result<(), ServiceError> {
+        self.command(&["migrate"], "").await?;
+        self.command(&["keys", "new-master"], "").await.map(drop)
     }
 
     /// Adds somebody who can sign in.
-    pub(crate) async fn add_person(&self, name: &str) -> Result<(), ServiceError> {
-        self.command(&["user", "add", name, "--password-stdin"], PASSWORD).await
+    pub async fn add_person(&self, name: &str) -> Result<(), ServiceError> {
+        self.command(&["user", "add", name, "--password-stdin"], PASSWORD).await.map(drop)
     }
 
     /// Registers a client.
-    pub(crate) async fn add_client(&self, client: Registered) -> Result<(), ServiceError> {
+    pub async fn add_client(&self, client: Registered) -> Result<(), ServiceError> {
         let fixed = ["client", "add", client.id, "--public", "--first-party"];
-        self.command(&[&fixed, client.options].concat(), "").await
+        self.command(&[&fixed, client.options].concat(), "").await.map(drop)
     }
 
     /// Starts it and waits until it is ready.
-    pub(crate) async fn start(&mut self) -> Result<(), ServiceError> {
+    pub async fn start(&mut self) -> Result<(), ServiceError> {
         self.spawn()?;
+        self.until_ready().await
+    }
+
+    /// Waits until it is ready.
+    pub async fn until_ready(&mut self) -> Result<(), ServiceError> {
         let ready = timeout(START, self.ready()).await;
-        ready.unwrap_or_else(|_late| Err(ServiceError::NotReady("was not ready in time".into(), self.log())))
+        ready.unwrap_or_else(|_late| Err(self.not_ready("was not ready in time")))
     }
 
     /// Starts it and does not wait.
-    pub(crate) fn spawn(&mut self) -> Result<(), ServiceError> {
+    pub fn spawn(&mut self) -> Result<(), ServiceError> {
         let log = OpenOptions::new().create(true).append(true).open(self.log());
         let log = log.map_err(named("the service's log cannot be written".into()))?;
         let out = log.try_clone().map_err(named("the service's log cannot be written".into()))?;
         let mut command = self.program();
         command.arg("serve").arg("--listen").arg(self.address.to_string());
         command.stdin(Stdio::null()).stdout(out).stderr(log);
-        let child = command.spawn().map_err(named("the service cannot be started".into()))?;
-        let leash = child.id().map(Leash::new).transpose();
-        self.leash = leash.map_err(named("nobody can watch the service".into()))?;
-        self.child = Some(child);
+        let process = Process::start(&mut command);
+        self.process = Some(process.map_err(named("the service cannot be started".into()))?);
         Ok(())
     }
 
     /// Kills it, as the kernel would that has no memory left, and waits until it is gone. That is no power cut: what it
     /// has written is the kernel's by then. What a disk may forget is taken away in `durability.rs` of
     /// `daypass-sqlite`.
-    pub(crate) async fn kill(&mut self) -> Result<(), ServiceError> {
-        let Some(mut child) = self.let_go().await else { return Ok(()) };
-        let killed = child.start_kill();
-        let status = child.wait().await.map_err(named("the service cannot be waited for".into()))?;
-        if killed.is_err() || !was_killed(status) {
-            let how = format!("ended by itself: {status}");
-            return Err(ServiceError::NotReady(how, self.log()));
-        }
-        Ok(())
+    pub async fn kill(&mut self) -> Result<(), ServiceError> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let before = process.kill().await.map_err(named("the service cannot be waited for".into()))?;
+        let before = before.map(|status| self.not_ready(&format!("ended by itself: {status}")));
+        before.map_or(Ok(()), Err)
     }
 
     /// Waits until it ends, which it does not do by itself.
-    pub(crate) async fn ended(&mut self) -> ServiceError {
-        let status = match &mut self.child {
-            Some(child) => child.wait().await,
+    pub async fn ended(&mut self) -> ServiceError {
+        let status = match &mut self.process {
+            Some(process) => process.ended().await,
             None => std::future::pending().await,
         };
-        drop((self.leash.take(), self.child.take()));
+        drop(self.process.take());
         let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-        ServiceError::NotReady(format!("ended by itself: {how}"), self.log())
+        self.not_ready(&format!("ended by itself: {how}"))
     }
 
     /// Asks it to leave, and waits until it has.
-    pub(crate) async fn stop(&mut self) -> Result<(), ServiceError> {
-        let Some(mut child) = self.let_go().await else { return Ok(()) };
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        if let Some(id) = id {
-            // If it is gone already, its exit tells.
-            let _gone = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-        }
-        let left = timeout(START, child.wait()).await;
+    pub async fn stop(&mut self) -> Result<(), ServiceError> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let left = process.stop(START).await.map_err(named("the service cannot be waited for".into()))?;
         match left {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => {
-                Err(ServiceError::NotReady(format!("did not leave well: {status}"), self.log()))
-            }
-            Ok(Err(error)) => Err(named("the service cannot be waited for".into())(error)),
-            Err(_late) => Err(ServiceError::NotReady("did not leave when asked".into(), self.log())),
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(self.not_ready(&format!("did not leave well: {status}"))),
+            None => Err(self.not_ready("did not leave when asked")),
         }
+    }
+
+    /// Stops it where it stands, or has it go on.
+    pub fn pause(&self, paused: bool) -> Result<(), ServiceError> {
+        let done = self.process.as_ref().map_or(Ok(()), |process| process.pause(paused));
+        done.map_err(named("the service cannot be stopped".into()))
     }
 
     /// Whether it was started and has not ended by itself.
-    pub(crate) fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(Process::is_running)
     }
 
-    /// The process, which ends by what comes next.
-    async fn let_go(&mut self) -> Option<Child> {
-        if let Some(leash) = self.leash.take() {
-            leash.release().await;
+    /// Runs a command of the program and gives what it printed.
+    pub async fn command(&self, arguments: &[&str], input: &str) -> Result<String, ServiceError> {
+        let mut command = self.program();
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let unusable = || named(format!("{} cannot be run", self.binary.display()));
+        let mut child = command.kill_on_drop(true).spawn().map_err(unusable())?;
+        if let Some(mut to) = child.stdin.take() {
+            // A command that refuses its arguments ends without reading.
+            let _ended_early = to.write_all(input.as_bytes()).await;
         }
-        self.child.take()
+        let output = child.wait_with_output().await.map_err(unusable())?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(ServiceError::Command(arguments.join(" "), told))
     }
 
     /// The program, with nothing of this process's own configuration.
@@ -190,30 +207,9 @@ impl Service {
         {
             command.env_remove(name);
         }
-        // The shortest life there is: it makes the most renewals.
-        command.env("DAYPASS_TOKENS__ACCESS", "1s");
-        command.env("DAYPASS_LIMITS__PASSWORD_WORKERS", "2");
-        command.env("NO_COLOR", "1");
-        command.envs(self.page.as_ref().map(|page| ("DAYPASS_ALLOWED_ORIGINS", page)));
-        command.current_dir(&self.folder).arg("--data").arg(self.data()).kill_on_drop(true);
+        command.env("NO_COLOR", "1").envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.current_dir(&self.folder).arg("--data").arg(self.data());
         command
-    }
-
-    async fn command(&self, arguments: &[&str], input: &str) -> Result<(), ServiceError> {
-        let mut command = self.program();
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let unusable = || named(format!("{} cannot be run", self.binary.display()));
-        let mut child = command.spawn().map_err(unusable())?;
-        if let Some(mut to) = child.stdin.take() {
-            // A command that refuses its arguments ends without reading.
-            let _ended_early = to.write_all(input.as_bytes()).await;
-        }
-        let output = child.wait_with_output().await.map_err(unusable())?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(ServiceError::Command(arguments.join(" "), told))
     }
 
     async fn ready(&mut self) -> Result<(), ServiceError> {
@@ -226,14 +222,18 @@ impl Service {
         }
         Ok(())
     }
+
+    fn not_ready(&self, how: &str) -> ServiceError {
+        ServiceError::NotReady(how.to_owned(), self.log())
+    }
 }
 
 /// An address of this machine that nobody listens at.
-pub(crate) fn free_address(dice: &Dice) -> Result<SocketAddr, ServiceError> {
+pub fn free_address(host: Ipv4Addr, dice: &Dice) -> Result<SocketAddrV4, ServiceError> {
     let port = || u16::try_from(dice.between(PORTS.0, PORTS.1)).ok();
-    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let free = |port: u16| TcpListener::bind((host, port)).is_ok();
     let port = (0..100).find_map(|_| port().filter(|port| free(*port))).ok_or(ServiceError::NoPort)?;
-    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    Ok(SocketAddrV4::new(host, port))
 }
 
 /// Whether a service says that it is ready.
@@ -248,25 +248,20 @@ async fn is_ready(address: SocketAddr) -> bool {
     asked.await.is_ok() && answer.starts_with(b"HTTP/1.1 200")
 }
 
-fn was_killed(status: ExitStatus) -> bool {
-    use std::os::unix::process::ExitStatusExt as _;
-    status.signal() == Some(9)
-}
-
 /// How often a log tells of a panic.
-pub(crate) fn panics(log: &Path) -> usize {
+pub fn panics(log: &Path) -> usize {
     let text = std::fs::read(log).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().filter(|line| line.contains("panicked at")).count()
 }
 
 /// Whether a log holds a refresh token.
-pub(crate) fn holds_token(log: &Path) -> bool {
+pub fn holds_token(log: &Path) -> bool {
     let text = std::fs::read(log).unwrap_or_default();
     String::from_utf8_lossy(&text).contains("dpr_")
 }
 
 /// Copies what is in a folder, files only, into another, over what is there.
-pub(crate) fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+pub fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(to)? {
         std::fs::remove_file(entry?.path())?;
@@ -279,7 +274,7 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Writes a file that somebody may want to read later.
-pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
     File::create(path)?.write_all(text.as_bytes())
 }
 

@@ -1,37 +1,14 @@
-//! Progress on the terminal, nothing at all where there is none.
+//! What a program says while it runs, and whether anybody sees colours.
 
-use std::io::{IsTerminal as _, stderr, stdout};
-use std::sync::Arc;
-use std::time::Duration;
+use std::io::{IsTerminal as _, stdout};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use crate::run::Run;
-
-/// Whether the report may have colours.
-pub(crate) fn colours() -> bool {
+/// Whether a report on the standard output may have colours.
+pub fn colours() -> bool {
     stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Shows how far a run is until it is over.
-pub(crate) async fn show(run: Arc<Run>) {
-    let target =
-        if stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(run.target), target);
-    let template = "rotations [{bar:40}] {human_pos} of {human_len}, {per_sec}, {eta} left";
-    // A template that is not understood leaves the plain bar.
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    let rotations = run.account.rotations();
-    while run.pause(Duration::from_millis(200)).await {
-        bar.set_position(*rotations.borrow());
-    }
-    bar.finish_and_clear();
-}
-
-/// Tells on the standard error what goes on before there is anything to show.
+/// Tells on the standard error what goes on; the report has the standard output.
 #[expect(clippy::print_stderr, reason = "this is the program's output; the report has the standard output")]
-pub(crate) fn say(what: &str) {
+pub fn say(what: &str) {
     eprintln!("{what}");
 }

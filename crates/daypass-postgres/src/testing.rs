@@ -1,4 +1,4 @@
-//! Private clusters of PostgreSQL, with PgBouncer before them on request; for tests.
+//! Private clusters of PostgreSQL, with PgBouncer before them and standbys beside them on request; for tests.
 //!
 //! A cluster lives in a folder of its own under the one that is given, on a free port of the loopback
 //! interface, owned by an unprivileged user where the test is root. Beside it waits a shell that
@@ -14,7 +14,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -36,14 +36,15 @@ done
 rm -rf "$0""#;
 
 /// The settings of every cluster, before those that are asked for. Durable as in production.
-const SETTINGS: &str = "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\n\
-                        fsync = on\nfull_page_writes = on\nlog_min_messages = warning\n";
+const SETTINGS: &str = "unix_socket_directories = ''\nmax_connections = 300\nfsync = on\nfull_page_writes = on\n\
+                        log_min_messages = warning\nwal_retrieve_retry_interval = 200\n";
 
 /// A running cluster of PostgreSQL.
 #[derive(Debug)]
 pub struct Cluster {
+    under: PathBuf,
     folder: PathBuf,
-    port: u16,
+    address: SocketAddrV4,
     password: String,
     owner: Option<(u32, u32)>,
     databases: AtomicU32,
@@ -62,6 +63,54 @@ impl Cluster {
     /// # Panics
     /// If PostgreSQL is not installed, or does not start.
     pub fn start(under: &Path, settings: &str) -> Self {
+        Self::start_at(free_address(Ipv4Addr::LOCALHOST), under, settings)
+    }
+
+    /// Starts a cluster at an address of this machine.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed, or does not start.
+    pub fn start_at(address: SocketAddrV4, under: &Path, settings: &str) -> Self {
+        let cluster = Self::prepare(address, under, random());
+        fs::write(cluster.home().join("password"), &cluster.password).unwrap();
+        cluster.run(
+            "initdb",
+            &["-N", "-U", "daypass", "-A", "scram-sha-256", "--pwfile=password", "-E", "UTF8", "-D", "data"],
+        );
+        cluster.configure(settings);
+        cluster.start_again();
+        cluster
+    }
+
+    /// Starts a standby of this cluster at an address of this machine; the primary knows it by `name`. It takes nothing
+    /// of what was set by statements: once it is promoted it waits for nobody.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn standby(&self, name: &str, address: SocketAddrV4) -> Self {
+        let standby = Self::prepare(address, &self.under, self.password.clone());
+        let passwords = standby.home().join("passwords");
+        fs::write(&passwords, format!("*:*:*:daypass:{}\n", self.password)).unwrap();
+        fs::set_permissions(&passwords, fs::Permissions::from_mode(0o600)).unwrap();
+        standby.own(&passwords);
+        let primary = format!(
+            "host={} port={} user=daypass passfile={} application_name={name}",
+            self.address.ip(),
+            self.address.port(),
+            passwords.display()
+        );
+        standby.run("pg_basebackup", &["-D", "data", "-X", "stream", "-c", "fast", "-d", &primary]);
+        let data = standby.home().join("data");
+        fs::write(data.join("postgresql.auto.conf"), "").unwrap();
+        fs::write(data.join("standby.signal"), "").unwrap();
+        standby.configure(&format!("primary_conninfo = '{primary}'"));
+        standby.start_again();
+        standby
+    }
+
+    /// A cluster that has a folder and nothing in it.
+    fn prepare(address: SocketAddrV4, under: &Path, password: String) -> Self {
         let owner = unprivileged();
         fs::create_dir_all(under).unwrap();
         // Somebody else may have no way into the folder of this user's.
@@ -77,23 +126,29 @@ impl Cluster {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let home = folder.join("home");
-        fs::create_dir(&home).unwrap();
-        if let Some((user, group)) = owner {
-            chown(&home, Some(user), Some(group)).unwrap();
-        }
-        let (port, password) = (free_port(), random());
-        let cluster =
-            Self { folder, port, password, owner, databases: AtomicU32::new(0), _undertaker: undertaker };
-        fs::write(cluster.home().join("password"), &cluster.password).unwrap();
-        cluster.run(
-            "initdb",
-            &["-N", "-U", "daypass", "-A", "scram-sha-256", "--pwfile=password", "-E", "UTF8", "-D", "data"],
-        );
-        let configuration = cluster.home().join("data/postgresql.conf");
-        fs::write(configuration, format!("{SETTINGS}port = {port}\n{settings}\n")).unwrap();
-        cluster.start_again();
+        let databases = AtomicU32::new(0);
+        let cluster = Self { under, folder, address, password, owner, databases, _undertaker: undertaker };
+        fs::create_dir(cluster.home()).unwrap();
+        cluster.own(&cluster.home());
         cluster
+    }
+
+    fn own(&self, path: &Path) {
+        if let Some((user, group)) = self.owner {
+            chown(path, Some(user), Some(group)).unwrap();
+        }
+    }
+
+    fn configure(&self, settings: &str) {
+        let configuration = self.home().join("data/postgresql.conf");
+        let (host, port) = (self.address.ip(), self.address.port());
+        let place = format!("listen_addresses = '{host}'\nport = {port}\n");
+        fs::write(configuration, format!("{SETTINGS}{place}{settings}\n")).unwrap();
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddrV4 {
+        self.address
     }
 
     /// Starts the cluster that was killed or stopped.
@@ -106,6 +161,7 @@ impl Cluster {
     /// Stops the cluster in order.
     pub fn stop(&self) {
         self.run("pg_ctl", &["-D", "data", "-w", "-m", "fast", "stop"]);
+        self.forget_number();
     }
 
     /// Kills every process of the cluster at once.
@@ -125,6 +181,12 @@ impl Cluster {
         }
         // A dead process that nobody has asked about would be taken for a running one.
         fs::remove_file(self.home().join("data/postmaster.pid")).unwrap();
+        self.forget_number();
+    }
+
+    /// The number may be another process's by the time the undertaker comes.
+    fn forget_number(&self) {
+        fs::remove_file(self.folder.join("home/postgres.pid")).unwrap();
     }
 
     /// Stops every process of the cluster where it stands, or has them go on.
@@ -137,6 +199,42 @@ impl Cluster {
         }
     }
 
+    /// Makes a standby a primary, and waits until it is one.
+    pub fn promote(&self) {
+        self.run("pg_ctl", &["-D", "data", "-w", "-t", "60", "promote"]);
+    }
+
+    /// Has sign-ins and revocations wait for the standby of this name from now on, or for none if it is empty.
+    pub async fn wait_for_standby(&self, name: &str) {
+        self.set("synchronous_standby_names", name).await;
+    }
+
+    /// Waits until a standby of this name has all that there is and receives what comes.
+    pub async fn until_followed_by(&self, name: &str) {
+        let client = self.client("postgres").await;
+        let sql = "select exists (select from pg_stat_replication where application_name = $1 \
+                   and state = 'streaming' and flush_lsn = pg_current_wal_flush_lsn())";
+        while !client.query_one(sql, &[&name]).await.unwrap().get::<_, bool>(0) {}
+    }
+
+    /// Has a standby receive nothing any more, and waits until it does not. What the primary does from here on it will
+    /// never know.
+    pub async fn stop_receiving(&self) {
+        self.set("primary_conninfo", "").await;
+        let client = self.client("postgres").await;
+        let sql = "select exists (select from pg_stat_wal_receiver)";
+        while client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {}
+    }
+
+    /// Changes a setting, and waits until it is in force.
+    async fn set(&self, setting: &str, value: &str) {
+        let client = self.client("postgres").await;
+        client.batch_execute(&format!("alter system set {setting} = '{value}'")).await.unwrap();
+        client.batch_execute("select pg_reload_conf()").await.unwrap();
+        let show = format!("show {setting}");
+        while client.query_one(&show, &[]).await.unwrap().get::<_, &str>(0) != value {}
+    }
+
     fn postmaster(&self) -> Pid {
         let file = fs::read_to_string(self.home().join("data/postmaster.pid")).unwrap();
         let number = file.lines().next().and_then(|line| line.trim().parse().ok());
@@ -145,16 +243,22 @@ impl Cluster {
 
     /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
-        self.url_at(self.port, database)
+        self.url_of(&self.address.to_string(), database)
+    }
+
+    /// The URL of a database of this cluster and of its standbys, whichever of these addresses is the primary's.
+    pub fn url_at_any(&self, addresses: &[SocketAddrV4], database: &str) -> String {
+        let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        self.url_of(&all.join(","), database)
     }
 
     /// The URL of a database by way of PgBouncer.
     pub fn url_by(&self, bouncer: Bouncer, database: &str) -> String {
-        self.url_at(bouncer.port, database)
+        self.url_of(&format!("127.0.0.1:{}", bouncer.port), database)
     }
 
-    fn url_at(&self, port: u16, database: &str) -> String {
-        format!("postgres://daypass:{}@127.0.0.1:{port}/{database}", self.password)
+    fn url_of(&self, hosts: &str, database: &str) -> String {
+        format!("postgres://daypass:{}@{hosts}/{database}", self.password)
     }
 
     /// The password of the URLs.
@@ -191,15 +295,16 @@ impl Cluster {
 
     /// Starts PgBouncer before the cluster, in transaction mode, with more clients than connections.
     pub fn bouncer(&self) -> Bouncer {
-        let (port, home) = (free_port(), self.home());
+        let (port, home) = (free_address(Ipv4Addr::LOCALHOST).port(), self.home());
         let mut settings = String::new();
         writeln!(
             settings,
-            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+            "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {home}/users.txt\nadmin_users = daypass\n\
              pool_mode = transaction\ndefault_pool_size = 6\nmax_client_conn = 1000\nmax_prepared_statements = 0\n\
              logfile = {home}/bouncer.log\npidfile = {home}/bouncer.pid",
-            self.port,
+            self.address.ip(),
+            self.address.port(),
             home = home.display()
         )
         .unwrap();
@@ -279,8 +384,10 @@ fn is_open(folder: &Path) -> bool {
     folder.ancestors().all(|folder| folder.metadata().unwrap().permissions().mode() & 0o001 != 0)
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+/// An address of this machine that nobody listens at.
+pub fn free_address(host: Ipv4Addr) -> SocketAddrV4 {
+    let port = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port();
+    SocketAddrV4::new(host, port)
 }
 
 fn random() -> String {

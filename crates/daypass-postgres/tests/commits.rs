@@ -18,7 +18,7 @@ async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_a
     let database = cluster.database().await;
     let store = open(&cluster.url(&database)).await;
     let (session, other) = (sign_in(&*store, "sam").await, sign_in(&*store, "kim").await);
-    wait_for(&cluster, &database, "nobody").await;
+    cluster.wait_for_standby("nobody").await;
     store.rotate(request(session, 0, &[(0, attempt(0))])).await.unwrap();
     store.check().await.unwrap();
     let end = || store.end_session(other, None, EndingReason::Revoked, Source::default());
@@ -27,7 +27,7 @@ async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_a
     // A reuse ends sessions, too: it is not told before it is safe.
     let reused = store.rotate(request(session, 0, &[(0, attempt(7))])).await;
     assert!(matches!(reused, Err(StoreError::OutcomeUnknown(_))), "{reused:?}");
-    wait_for(&cluster, &database, "").await;
+    cluster.wait_for_standby("").await;
     store.rotate(request(session, 0, &[(0, attempt(7))])).await.unwrap();
     end().await.unwrap();
 }
@@ -41,24 +41,15 @@ async fn a_token_that_came_back_lets_nobody_else_wait_for_the_standby() {
     let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&url, &options, Arc::new(())).await.unwrap());
     let (stolen, other) = (sign_in(&*store, "sam").await, sign_in(&*store, "kim").await);
     store.rotate(request(stolen, 0, &[(0, attempt(0))])).await.unwrap();
-    wait_for(&cluster, &database, "nobody").await;
+    cluster.wait_for_standby("nobody").await;
     let thief = || store.rotate(request(stolen, 0, &[(0, attempt(7))]));
     // In one batch with it, or behind it in the lane.
     let (reused, renewed) = tokio::join!(thief(), store.rotate(request(other, 0, &[(0, attempt(0))])));
     assert!(matches!(reused, Err(StoreError::OutcomeUnknown(_))), "{reused:?}");
     assert!(matches!(renewed.unwrap().decision, Decision::Rotate { .. }));
-    wait_for(&cluster, &database, "").await;
+    cluster.wait_for_standby("").await;
     let told = thief().await.unwrap();
     assert!(matches!(told.decision, Decision::Refuse(_) | Decision::Reuse { .. }), "{told:?}");
-}
-
-/// Has every commit that waits for a standby wait for `standby`; for none if that is empty.
-async fn wait_for(cluster: &Cluster, database: &str, standby: &str) {
-    cluster.sql(database, &format!("alter system set synchronous_standby_names = '{standby}'")).await;
-    cluster.sql(database, "select pg_reload_conf()").await;
-    let client = cluster.client(database).await;
-    let shown = "show synchronous_standby_names";
-    while client.query_one(shown, &[]).await.unwrap().get::<_, &str>(0) != standby {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

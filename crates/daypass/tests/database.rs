@@ -97,6 +97,26 @@ fn every_command_works_beside_two_services_that_agree() {
 }
 
 #[test]
+fn wrong_passwords_at_two_services_are_counted_together() {
+    let cluster = cluster();
+    let folder = ready(&cluster);
+    let settings = [("DAYPASS_LIMITS__ACCOUNT_FAILURES", "4")];
+    let (one, two) = (Served::start(folder.path(), &settings), Served::start(folder.path(), &settings));
+    let wrong = json!({"username": "ada", "password": "not her password"});
+    let mut refused = 0;
+    let held = [&one, &two].into_iter().cycle().find_map(|served| {
+        let answer = served.post("/v1/login", &wrong);
+        refused += u32::from(answer.status == 401);
+        (answer.status != 401).then_some(answer)
+    });
+    let held = held.unwrap();
+    assert_eq!(held.status, 429, "{}", held.body);
+    assert!(held.head.to_ascii_lowercase().contains("\r\nretry-after: "), "{}", held.head);
+    // A service that counted its own alone would let eight pass. Between them a second may go by on a slow machine.
+    assert!((4..8).contains(&refused), "{refused}");
+}
+
+#[test]
 fn a_database_that_is_stopped_is_answered_503_and_recovers_by_itself() {
     let cluster = cluster();
     let folder = ready(&cluster);

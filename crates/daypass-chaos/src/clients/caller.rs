@@ -4,8 +4,8 @@ use daypass_ambient::Clock;
 use daypass_client::{AccessToken, Session};
 
 use super::{PAUSE, Report};
-use crate::dice::Dice;
 use crate::fast::FastClock;
+use daypass_chaos::dice::Dice;
 
 /// In so many of a thousand calls the token is refused.
 const REFUSED: u64 = 300;

@@ -10,8 +10,8 @@ use tokio::io::AsyncReadExt as _;
 use super::caller::Caller;
 use super::{Report, describe};
 use crate::arguments::ClientArgs;
-use crate::dice::Dice;
 use crate::fast::FastClock;
+use daypass_chaos::dice::Dice;
 
 /// Lives until nobody wants it any more.
 pub(crate) async fn live(arguments: &ClientArgs) -> ExitCode {

@@ -17,10 +17,10 @@ use tokio::time::timeout;
 
 use super::{Client, PATIENCE, Report, describe, renew_patiently, sign_in_patiently};
 use crate::account::{What, Zero};
-use crate::dice::Dice;
 use crate::fast::FastClock;
 use crate::run::Run;
-use crate::service::PASSWORD;
+use daypass_chaos::dice::Dice;
+use daypass_chaos::service::PASSWORD;
 
 /// A process is killed after so many renewals at least, and at most.
 const LIFE: (u64, u64) = (1, 25);

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::account::{What, Zero};
 use crate::fast::FastClock;
 use crate::run::Run;
-use crate::service::PASSWORD;
+use daypass_chaos::service::PASSWORD;
 
 pub(crate) use child::live;
 pub(crate) use family::{Family, Kind, Programs};

@@ -11,11 +11,11 @@ use serde::Deserialize;
 use super::{Client, PATIENCE};
 use crate::account::{What, Zero};
 use crate::arguments::Sabotage;
-use crate::dice::Dice;
 use crate::proxy::PARTY;
 use crate::run::Run;
-use crate::service::{PASSWORD, Registered};
 use crate::token::Named;
+use daypass_chaos::dice::Dice;
+use daypass_chaos::service::{PASSWORD, Registered};
 
 /// The client that such sessions are opened on: its grace is the longest there is, so that no slow machine makes the
 /// difference.

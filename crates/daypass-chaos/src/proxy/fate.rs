@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dice::Dice;
+use daypass_chaos::dice::Dice;
 
 /// Each of the eight faults befalls so many of a thousand renewals.
 const RATE: u64 = 18;

@@ -70,6 +70,7 @@ const COUNTED: &[What] = &[
     What::Waited,
     What::ServiceKills,
     What::KillsInMidStart,
+    What::DatabaseKills,
     What::ClientKills,
     What::NodeRenewals,
     What::BrowserRenewals,

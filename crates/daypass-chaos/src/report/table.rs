@@ -1,18 +1,13 @@
 //! The report as a table.
 
-use std::fmt::Write as _;
+use daypass_chaos::table::Table;
 
 use super::Report;
 use crate::account::{What, ZEROS, Zero};
 
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const DIM: &str = "\x1b[2m";
-const PLAIN: &str = "\x1b[0m";
-
 /// What became of the run in lines, with colours if they are wanted.
 pub(super) fn of(report: &Report, colours: bool) -> String {
-    let mut table = Table { text: String::new(), colours };
+    let mut table = Table::new(colours);
     table.row("rotations", report.rotations, None, "as clients were told of them");
     table.row(
         "rotations in the store",
@@ -36,70 +31,26 @@ pub(super) fn of(report: &Report, colours: bool) -> String {
         let count = report.zeros.get(zero).copied().unwrap_or_default();
         table.row(meaning(*zero), count, Some(count > 0), "");
     }
-    table.verdict(report);
-    table.text
+    conclude(&mut table, report);
+    table.into_text()
 }
 
-struct Table {
-    text: String,
-    colours: bool,
-}
-
-impl Table {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-    }
-
-    /// A count, which may be wrong or just right.
-    fn row(&mut self, name: &str, count: u64, wrong: Option<bool>, remark: &str) {
-        let colour = match wrong {
-            Some(true) => RED,
-            Some(false) => GREEN,
-            None => "",
-        };
-        let count = self.coloured(&format!("{:>12}", grouped(count)), colour);
-        let remark =
-            if remark.is_empty() { String::new() } else { format!("  {}", self.coloured(remark, DIM)) };
-        self.line(&format!("{name:<40}{count}{remark}"));
-    }
-
-    fn verdict(&mut self, report: &Report) {
-        for told in &report.objections {
-            let session = told.objection.session.map(|session| format!(" (session {session})"));
-            self.line(&format!("\nwrong: {}{}", told.objection.what, session.unwrap_or_default()));
-            for line in &told.past {
-                self.line(&format!("    {line}"));
-            }
+fn conclude(table: &mut Table, report: &Report) {
+    for told in &report.objections {
+        let session = told.objection.session.map(|session| format!(" (session {session})"));
+        table.line(&format!("\nwrong: {}{}", told.objection.what, session.unwrap_or_default()));
+        for line in &told.past {
+            table.line(&format!("    {line}"));
         }
-        if let Some(folder) = &report.folder {
-            self.line(&format!("\nthe store and the logs are in {}", folder.display()));
-        }
-        let verdict =
-            if report.passed { self.coloured("passed", GREEN) } else { self.coloured("failed", RED) };
-        self.line(&format!(
-            "\n{verdict} after {:.1} s; the same faults again, request by request: {}",
-            report.seconds, report.again
-        ));
     }
-
-    fn coloured(&self, text: &str, colour: &str) -> String {
-        if self.colours && !colour.is_empty() { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
+    if let Some(folder) = &report.folder {
+        table.line(&format!("\nthe store and the logs are in {}", folder.display()));
     }
-}
-
-/// With a comma between thousands.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            // A string takes whatever is written to it.
-            let _always = write!(text, ",");
-        }
-        text.push(digit);
-    }
-    text
+    let verdict = table.verdict(report.passed);
+    table.line(&format!(
+        "\n{verdict} after {:.1} s; the same faults again, request by request: {}",
+        report.seconds, report.again
+    ));
 }
 
 fn meaning(zero: Zero) -> &'static str {
@@ -140,6 +91,7 @@ fn name(what: What) -> &'static str {
         What::Waited => "requests that waited for an older copy",
         What::ServiceKills => "kills of the service",
         What::KillsInMidStart => "  more while it started",
+        What::DatabaseKills => "kills of its database",
         What::ClientKills => "kills of client processes",
         What::NodeRenewals => "renewals told of by Node programs",
         What::BrowserRenewals => "renewals told of by a browser's tabs",

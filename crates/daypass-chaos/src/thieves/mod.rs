@@ -21,10 +21,10 @@ use tokio::time::timeout;
 
 use crate::account::{What, Zero};
 use crate::clients::{PATIENCE, Said, Wire};
-use crate::dice::Dice;
 use crate::ledger::Robbed;
 use crate::run::Run;
-use crate::service::Registered;
+use daypass_chaos::dice::Dice;
+use daypass_chaos::service::Registered;
 use owner::Owner;
 use thief::Thief;
 

@@ -7,8 +7,8 @@ use daypass_client::{MemoryStore, Record, Session, SessionBuilder, SessionError}
 
 use crate::account::Zero;
 use crate::clients::{describe, renew_patiently, sign_in_patiently};
-use crate::dice::Dice;
 use crate::run::Run;
+use daypass_chaos::dice::Dice;
 
 /// An owner.
 pub(super) struct Owner {

@@ -8,8 +8,8 @@ use daypass_client::{MemoryStore, Record, Session, SessionError};
 use super::{Loot, Victim, until_said};
 use crate::arguments::Sabotage;
 use crate::clients::{Said, describe, headers, renew_patiently};
-use crate::dice::Dice;
 use crate::fast::FastClock;
+use daypass_chaos::dice::Dice;
 
 /// A thief of tokens presents so many running at most.
 const RUNNING: u64 = 3;
