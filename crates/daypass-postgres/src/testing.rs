@@ -114,7 +114,8 @@ impl Cluster {
         let owner = unprivileged();
         fs::create_dir_all(under).unwrap();
         // Somebody else may have no way into the folder of this user's.
-        let under = if owner.is_none() || is_open(under) { under.to_owned() } else { std::env::temp_dir() };
+        let places = [under.to_owned(), std::env::temp_dir(), PathBuf::from("/tmp")];
+        let under = places.into_iter().find(|place| owner.is_none() || is_open(place)).unwrap();
         let folder = tempfile::Builder::new().prefix("pg-").tempdir_in(&under).unwrap().keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         let undertaker = Command::new("sh")
