@@ -96,10 +96,20 @@ fresh() {
 
 # load NAME URL TOKENS EXTRA: drives wrk; sets `requests rate p50 p99`; ends the script if an answer was wrong.
 load() {
-  local name=$1 url=$2 tokens=$3 extra=$4 output=$bench/wrk.txt line
-  TOKENS=$tokens FORM_EXTRA=$extra THREADS=2 \
-    wrk -t2 -c"$connections" -d"${seconds}s" --timeout 10s -s "$root/scripts/refresh.lua" "$url" >"$output" 2>&1 ||
-    { cat "$output" >&2; die "wrk failed against $name"; }
+  local name=$1 output=$bench/wrk.txt
+  drive "$2" "$3" "$4" 2 "$connections" >"$output" 2>&1 || { cat "$output" >&2; die "wrk failed against $name"; }
+  result "$name" "$output"
+}
+
+# drive URL TOKENS EXTRA THREADS CONNECTIONS: runs wrk.
+drive() {
+  TOKENS=$2 FORM_EXTRA=$3 THREADS=$4 \
+    wrk -t"$4" -c"$5" -d"${seconds}s" --timeout 10s -s "$root/scripts/refresh.lua" "$1"
+}
+
+# result NAME OUTPUT: sets `requests rate p50 p99` from what wrk said; ends the script if an answer was wrong.
+result() {
+  local name=$1 output=$2 line
   line=$(grep '^RESULT ' "$output") || { cat "$output" >&2; die "wrk gave no result for $name"; }
   local wrong silent
   requests=$(field "$line" requests) rate=$(field "$line" rate) p50=$(field "$line" p50) p99=$(field "$line" p99)
@@ -252,9 +262,39 @@ counters() {
     where relid = 'daypass.sessions'::regclass" | tr '|' ' '
 }
 
+# begin_anew: the tokens are those of the beginning again.
+begin_anew() {
+  sql "update daypass.sessions set generation = 0, attempts = null, grace_run = 0, grace_used = false where generation > 0"
+  sql "vacuum daypass.sessions"
+  sql "checkpoint"
+}
+
+# two_nodes HOME: drives two nodes at the same time, each with half of the connections; sets `rate`, of both together.
+two_nodes() {
+  local home=$1 half ports=() nodes=() loads=() sum=0
+  for half in 0 1; do
+    ports+=("$(free_port)")
+    start_service "$binary" "$home/data" "${ports[-1]}" "$bench/service.log"
+    nodes+=("$service")
+  done
+  for half in 0 1; do
+    drive "http://127.0.0.1:${ports[half]}/oauth2/token" "$home/half$half.txt" '&client_id=daypass' 1 "$((connections / 2))" \
+      >"$bench/wrk$half.txt" 2>&1 &
+    loads+=("$!")
+  done
+  for half in 0 1; do
+    wait "${loads[half]}" || { cat "$bench/wrk$half.txt" >&2; die "wrk failed against node $half"; }
+    stop_child "${nodes[half]}"
+    result "node $half" "$bench/wrk$half.txt"
+    sum=$((sum + rate))
+  done
+  rate=$sum
+}
+
 postgres() {
   command -v psql >/dev/null || die "PostgreSQL is missing: scripts/setup.sh bench installs it"
   [[ -f $floor_src/Cargo.toml ]] || { say "postgres: skipped, since there is no floor at $floor_src"; return 0; }
+  [[ $algorithm == ES256 || $algorithm == Ed25519 ]] || die "the floor signs with ES256 or Ed25519, not $algorithm"
   [[ -x ${floor:-} ]] || build_floor
   start_cluster
   local home=$bench/postgres draw=$sample
@@ -266,15 +306,14 @@ postgres() {
   sql "create extension pg_stat_statements"
   sql "vacuum analyze"
   title "postgres: $algorithm, $connections connections, $sessions sessions, $sample rotating, $rounds rounds of $seconds s"
-  printf '%-7s %12s %14s %8s %8s %7s %10s %8s %11s %11s %6s\n' round 'floor /s' 'service /s' p50 p99 ratio 'WAL B each' images statements transact. HOT
-  local round ratios=() services=() floors=() p99s=() wal=() said=() before after
+  # Each of two nodes gets half of the sessions: a chain of tokens has one holder.
+  awk -v home="$home" '{ print > home "/half" NR % 2 ".txt" }' "$home/tokens.txt"
+  printf '%-7s %12s %14s %8s %8s %7s %10s %8s %11s %11s %6s %14s %7s\n' round 'floor /s' 'service /s' p50 p99 ratio 'WAL B each' images statements transact. HOT 'two nodes /s' 'of one'
+  local round ratios=() services=() floors=() p99s=() wal=() said=() pairs=() gains=() before after row
   for ((round = 1; round <= rounds; round++)); do
     run_floor
     floors+=("$rate")
-    # The tokens are those of the beginning again.
-    sql "update daypass.sessions set generation = 0, attempts = null, grace_run = 0, grace_used = false where generation > 0"
-    sql "vacuum daypass.sessions"
-    sql "checkpoint"
+    begin_anew
     port=$(free_port)
     start_service "$binary" "$home/data" "$port" "$bench/service.log"
     read -ra before <<<"$(counters)"
@@ -284,14 +323,19 @@ postgres() {
     read -ra after <<<"$(counters)"
     services+=("$rate") p99s+=("$p99") ratios+=("$(quotient "$rate" "${floors[-1]}")")
     wal+=("$(quotient "$((after[0] - before[0]))" "$requests")") said+=("$(quotient "$((after[3] - before[3]))" "$requests")")
-    printf '%-7s %12s %14s %8s %8s %7s %10s %8s %11s %11s %6s\n' "$round" "${floors[-1]}" "$rate" "$p50" "$p99" "${ratios[-1]}" "${wal[-1]}" \
+    row=$(printf '%-7s %12s %14s %8s %8s %7s %10s %8s %11s %11s %6s' "$round" "${floors[-1]}" "$rate" "$p50" "$p99" "${ratios[-1]}" "${wal[-1]}" \
       "$(quotient "$((after[1] - before[1]))" "$requests")" "${said[-1]}" "$(quotient "$((after[2] - before[2]))" "$requests")" \
-      "$(quotient "$((after[5] - before[5]))" "$((after[4] - before[4]))")"
+      "$(quotient "$((after[5] - before[5]))" "$((after[4] - before[4]))")")
+    begin_anew
+    two_nodes "$home"
+    pairs+=("$rate") gains+=("$(quotient "$rate" "${services[-1]}")")
+    printf '%s %14s %7s\n' "$row" "$rate" "${gains[-1]}"
   done
   unset DAYPASS_DATABASE
   exec 9>&- # the cluster ends
   verdict 'share of the floor, PostgreSQL' "$(median "${ratios[@]}")" '>=' 0.4 ''
-  keep postgres "{\"ratios\":$(list "${ratios[@]}"),\"floor_per_s\":$(list "${floors[@]}"),\"service_per_s\":$(list "${services[@]}"),\"p99_ms\":$(list "${p99s[@]}"),\
+  verdict 'two nodes as a share of one, PostgreSQL' "$(median "${gains[@]}")" '>=' 1 ''
+  keep postgres "{\"ratios\":$(list "${ratios[@]}"),\"two_nodes_per_s\":$(list "${pairs[@]}"),\"two_of_one\":$(list "${gains[@]}"),\"floor_per_s\":$(list "${floors[@]}"),\"service_per_s\":$(list "${services[@]}"),\"p99_ms\":$(list "${p99s[@]}"),\
 \"wal_bytes\":$(list "${wal[@]}"),\"statements\":$(list "${said[@]}")}"
 }
 

@@ -98,7 +98,7 @@ impl Leavers {
 
     /// Looks for one who has gone in this phase, or has stayed.
     async fn look_for(self: Arc<Self>, gone: Option<Phase>, pair: Pair, attempt: String) {
-        let said = self.said(&pair, &attempt).await;
+        let Some(said) = self.said(&pair, &attempt).await else { return };
         let Some(phase) = gone else {
             if said != Said::Renewed {
                 self.account.object(Zero::SignOuts, "a sign-in that was acknowledged is gone");
@@ -114,12 +114,20 @@ impl Leavers {
         }
     }
 
-    async fn said(&self, pair: &Pair, attempt: &str) -> Said {
-        loop {
-            if let Some(said) = self.wire.renew(&pair.refresh_token, attempt).await {
-                return said;
+    /// What the service says to a token; nothing if that takes too long, which is objected to.
+    async fn said(&self, pair: &Pair, attempt: &str) -> Option<Said> {
+        let said = async {
+            loop {
+                if let Some(said) = self.wire.renew(&pair.refresh_token, attempt).await {
+                    return said;
+                }
+                SystemClock.sleep(PAUSE).await;
             }
-            SystemClock.sleep(PAUSE).await;
+        };
+        let said = tokio::time::timeout(PATIENCE, said).await.ok();
+        if said.is_none() {
+            self.account.object(Zero::Others, "a renewal at the end has no answer".to_owned());
         }
+        said
     }
 }

@@ -1,12 +1,14 @@
 //! Lanes: queues of rotations, each worked off by one task on a connection of its own.
 //!
-//! The same session always goes through the same lane, so that a node never waits for its own locks.
-//! What has queued while a lane's last batch was under way makes its next one. A token that came back
-//! leaves its lane for one more, where sessions end: that waits for the standby, and whoever only
-//! renews does not wait with it.
+//! The same session always goes through the same lane, so that lanes that renew never wait for each other.
+//! What has queued while a lane's last batch was under way makes its next one.
+//!
+//! One more lane is where sessions end, which waits for the standby, with their rows locked. Requests
+//! leave for it whose token came back, whose session is over, or whose rows somebody keeps, and later ones
+//! for the same session follow while it is there: whoever only renews does not wait with them.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daypass_core::SessionId;
@@ -15,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::connect::{Connection, Connector};
 use crate::moment::Timekeeper;
-use crate::rotate::{Batches, Outcome, rotate};
+use crate::rotate::{Batches, Outcome, blocked, rotate};
 use crate::store::Observer;
 use crate::trouble::{Trouble, overloaded};
 use crate::tx::TRIES;
@@ -24,6 +26,54 @@ use crate::tx::TRIES;
 struct Job {
     request: RotateRequest,
     reply: oneshot::Sender<StoreResult<Rotated>>,
+    /// Its place in the lane where sessions end, if it is there.
+    place: Option<Place>,
+}
+
+/// The sessions with requests in the lane where sessions end, and how many each has there.
+#[derive(Clone, Default)]
+struct Ending(Arc<Mutex<HashMap<SessionId, usize>>>);
+
+impl Ending {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self, session: SessionId) -> Place {
+        *self.sessions().entry(session).or_default() += 1;
+        Place { session, ending: self.clone() }
+    }
+
+    /// A place, if the session has one already.
+    fn follow(&self, session: SessionId) -> Option<Place> {
+        *self.sessions().get_mut(&session)? += 1;
+        Some(Place { session, ending: self.clone() })
+    }
+}
+
+/// Given up when dropped.
+struct Place {
+    session: SessionId,
+    ending: Ending,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut sessions = self.ending.sessions();
+        if let Some(places) = sessions.get_mut(&self.session) {
+            *places = places.saturating_sub(1);
+            if *places == 0 {
+                sessions.remove(&self.session);
+            }
+        }
+    }
+}
+
+/// The way to the lane where sessions end.
+#[derive(Clone)]
+struct End {
+    lane: mpsc::Sender<Job>,
+    ending: Ending,
 }
 
 /// What a lane works with.
@@ -41,21 +91,22 @@ pub(crate) struct Lane {
 /// The queues' ends where rotations are handed in. The tasks end with them.
 pub(crate) struct Lanes {
     renewing: Vec<mpsc::Sender<Job>>,
-    ending: mpsc::Sender<Job>,
+    end: End,
 }
 
 impl Lanes {
     /// Starts `lanes` tasks that renew and one where sessions end; for each at most `queue` rotations
     /// wait.
     pub(crate) fn start(lanes: usize, queue: usize, lane: &Lane) -> Self {
-        let (ending, ended) = mpsc::channel(queue);
-        tokio::spawn(work(lane.clone(), ended, None));
+        let (sender, receiver) = mpsc::channel(queue);
+        tokio::spawn(work(lane.clone(), receiver, None));
+        let end = End { lane: sender, ending: Ending::default() };
         let start = |_| {
             let (sender, receiver) = mpsc::channel(queue);
-            tokio::spawn(work(lane.clone(), receiver, Some(ending.clone())));
+            tokio::spawn(work(lane.clone(), receiver, Some(end.clone())));
             sender
         };
-        Self { renewing: (0..lanes.max(1)).map(start).collect(), ending }
+        Self { renewing: (0..lanes.max(1)).map(start).collect(), end }
     }
 
     /// Queues a rotation, or refuses it at once.
@@ -64,8 +115,10 @@ impl Lanes {
         request: RotateRequest,
     ) -> StoreResult<oneshot::Receiver<StoreResult<Rotated>>> {
         let (reply, answer) = oneshot::channel();
-        let lane = self.renewing.get(self.lane_of(request.session)).ok_or_else(stopped)?;
-        lane.try_send(Job { request, reply }).map_err(|error| refused(&error))?;
+        let place = self.end.ending.follow(request.session);
+        let own = self.renewing.get(self.lane_of(request.session)).ok_or_else(stopped)?;
+        let lane = if place.is_some() { &self.end.lane } else { own };
+        lane.try_send(Job { request, reply, place }).map_err(|error| refused(&error))?;
         Ok(answer)
     }
 
@@ -77,14 +130,14 @@ impl Lanes {
 
     /// How many rotations wait.
     pub(crate) fn depth(&self) -> usize {
-        let all = self.renewing.iter().chain([&self.ending]);
+        let all = self.renewing.iter().chain([&self.end.lane]);
         all.map(|lane| lane.max_capacity().saturating_sub(lane.capacity())).sum()
     }
 }
 
-/// Works until the last sender is gone and the queue is empty. A lane that renews hands over to `ending`
-/// what ends sessions.
-async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>, ending: Option<mpsc::Sender<Job>>) {
+/// Works until the last sender is gone and the queue is empty. A lane that renews hands over to `end`
+/// what does not belong there.
+async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>, end: Option<End>) {
     let mut connection = None;
     let mut jobs = Vec::with_capacity(lane.batch);
     while queue.recv_many(&mut jobs, lane.batch).await > 0 {
@@ -92,10 +145,10 @@ async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>, ending: Option<mpsc::S
         jobs.retain(|job| !job.reply.is_closed());
         let begun = lane.observer.nanos();
         while !jobs.is_empty() {
-            let batches = if ending.is_some() { Batches::Renewing } else { Batches::Ending };
+            let batches = if end.is_some() { Batches::Renewing } else { Batches::Ending };
             let requests: Vec<&RotateRequest> = jobs.iter().map(|job| &job.request).collect();
-            match (lane.transact(&mut connection, &requests, batches).await, &ending) {
-                (Ok(Outcome::Ending(sessions)), Some(ending)) => hand_over(&mut jobs, &sessions, ending),
+            match (lane.transact(&mut connection, &requests, batches).await, &end) {
+                (Ok(Outcome::Ending(sessions)), Some(end)) => hand_over(&mut jobs, &sessions, end),
                 (Ok(Outcome::Done(answers)), _) => {
                     lane.observer.committed(jobs.len(), lane.observer.nanos().saturating_sub(begun));
                     for (job, answer) in jobs.drain(..).zip(answers) {
@@ -110,9 +163,10 @@ async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>, ending: Option<mpsc::S
 }
 
 /// Takes what is asked of these sessions out of a batch, and hands it over.
-fn hand_over(jobs: &mut Vec<Job>, sessions: &BTreeSet<SessionId>, to: &mpsc::Sender<Job>) {
-    for job in jobs.extract_if(.., |job| sessions.contains(&job.request.session)) {
-        if let Err(error) = to.try_send(job) {
+fn hand_over(jobs: &mut Vec<Job>, sessions: &BTreeSet<SessionId>, end: &End) {
+    for mut job in jobs.extract_if(.., |job| sessions.contains(&job.request.session)) {
+        job.place = Some(end.ending.place(job.request.session));
+        if let Err(error) = end.lane.try_send(job) {
             let answer = Err(refused(&error));
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) = error;
             let _gone = job.reply.send(answer);
@@ -157,10 +211,18 @@ impl Lane {
             if spared {
                 *held = Some(connection);
             }
-            match outcome {
-                Err(Trouble::Conflict(_)) if tries < TRIES => {}
-                Err(Trouble::Lost(_)) if !fresh => fresh = true,
-                outcome => return outcome,
+            match (outcome, &held) {
+                (Err(Trouble::Blocked(_)), Some(connection))
+                    if batches == Batches::Renewing && tries < TRIES =>
+                {
+                    let blocked = blocked(connection, requests).await?;
+                    if !blocked.is_empty() {
+                        return Ok(Outcome::Ending(blocked));
+                    }
+                }
+                (Err(Trouble::Conflict(_)), _) if tries < TRIES => {}
+                (Err(Trouble::Lost(_)), _) if !fresh => fresh = true,
+                (outcome, _) => return outcome,
             }
         }
     }

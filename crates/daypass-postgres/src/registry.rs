@@ -148,9 +148,17 @@ pub(crate) async fn lease(tx: &Tx<'_>, holder: [u8; 16], time: Duration) -> Resu
     tx.row("select from daypass.lease for update", &[]).await?;
     let now = tx.moment().await?.now;
     let (holder, at, until) = (Id(holder), now.millis(), now.plus(time).millis());
-    let sql = "update daypass.lease set fence = fence + case when until > $1 then 0 else 1 end, holder = $2, until = $3 \
-               where holder = $2 or until <= $1 returning fence";
-    let row = tx.row(sql, &[(&at, Type::INT8), (&holder, Type::UUID), (&until, Type::INT8)]).await?;
+    // One that ends later than any could that is given now was given before the clock went back.
+    let never = now.plus(time.saturating_mul(2)).millis();
+    let sql = "update daypass.lease set fence = fence + case when until > $1 and until <= $4 then 0 else 1 end, \
+               holder = $2, until = $3 where holder = $2 or until <= $1 or until > $4 returning fence";
+    let values: [_; 4] = [
+        (&at as _, Type::INT8),
+        (&holder as _, Type::UUID),
+        (&until as _, Type::INT8),
+        (&never as _, Type::INT8),
+    ];
+    let row = tx.row(sql, &values).await?;
     Ok(row.map(|row| number::<i64, _>(&row, 0, "lease")).transpose()?.map(|fence| Lease { fence, now }))
 }
 

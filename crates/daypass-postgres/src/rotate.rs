@@ -25,22 +25,26 @@ use crate::{feed, sessions};
 pub(crate) enum Outcome {
     /// Committed; an answer for each request, in their order.
     Done(Vec<StoreResult<Rotated>>),
-    /// Nothing happened, since tokens of these sessions came back: their requests belong to
-    /// [`Batches::Ending`].
+    /// Nothing happened. The requests for these sessions belong to [`Batches::Ending`].
     Ending(BTreeSet<SessionId>),
 }
 
 /// What a batch may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Batches {
-    /// Nothing ends. Subjects are locked so that they do not change, and the commit waits for the
-    /// primary's disk alone: a rotation that a fail-over loses heals.
+    /// Nothing ends, and nobody is told that anything has. Subjects are locked so that they do not change, no
+    /// row is waited for for long, and the commit waits for the primary's disk alone: a rotation that a
+    /// fail-over loses heals.
     Renewing,
     /// A reuse may end sessions. Subjects are locked so that they can be changed, from the start, since
-    /// of two who share a lock neither can have it alone; and the commit waits for the standby, which
-    /// others need not.
+    /// of two who share a lock neither can have it alone; and the commit waits for the standby, as does
+    /// the answer that a session is over: whoever drops his token over it must not be the only one to know.
     Ending,
 }
+
+/// How long a batch that renews waits for a row. Other batches are over sooner; who keeps a row for longer waits for a
+/// standby.
+const ROW_WAIT: &str = "; set local lock_timeout = 100";
 
 /// Locks the sessions `$1`.
 const SESSIONS: &str = concat!(
@@ -78,9 +82,12 @@ pub(crate) async fn rotate(
     let ids: BTreeSet<Id> = requests.iter().map(|request| request.session.into()).collect();
     let ids: Vec<Id> = ids.into_iter().collect();
     let which: [_; 1] = [(&ids as _, Type::UUID_ARRAY)];
-    let begin = begin(longest);
+    let mut begin = begin(longest);
     let locking = match batches {
-        Batches::Renewing => subjects!("key share"),
+        Batches::Renewing => {
+            begin.push_str(ROW_WAIT);
+            subjects!("key share")
+        }
         Batches::Ending => subjects!("update"),
     };
     // All are sent before the first is answered.
@@ -113,6 +120,31 @@ pub(crate) async fn rotate(
     }
     batch.write(connection).await?;
     Ok(Outcome::Done(answers))
+}
+
+/// The sessions that could not be locked now, or are not there.
+pub(crate) async fn blocked(
+    connection: &Connection,
+    requests: &[&RotateRequest],
+) -> Result<BTreeSet<SessionId>, Trouble> {
+    const FREE: &str = "select s.id from daypass.sessions s join daypass.subjects u on u.sub = s.subject \
+                        where s.id = any($1) for update of s skip locked for key share of u skip locked";
+    let mut sessions: BTreeSet<SessionId> = requests.iter().map(|request| request.session).collect();
+    let ids: Vec<Id> = sessions.iter().map(|id| (*id).into()).collect();
+    let which: [_; 1] = [(&ids as _, Type::UUID_ARRAY)];
+    // A commit, even of nothing but locks, would wait for the standby.
+    let (begun, free, ended) = tokio::join!(
+        biased;
+        connection.batch("begin"),
+        connection.rows(FREE, &which),
+        connection.batch("rollback"),
+    );
+    begun?;
+    for row in free? {
+        sessions.remove(&SessionId::from(get::<Id>(&row, 0)?));
+    }
+    ended?;
+    Ok(sessions)
 }
 
 type Found = HashMap<SessionId, StoreResult<(Session, Subject)>>;
@@ -161,8 +193,11 @@ impl Batch<'_> {
             Err(error) => return Ok(Some(Err(StoreError::Corrupt(error.to_string())))),
         };
         let decision = decided(request, (&session, &subject), now);
-        if self.batches == Batches::Renewing && matches!(decision, Decision::Reuse { .. }) {
-            return Ok(None);
+        if tells_of_an_end(&decision) {
+            if self.batches == Batches::Renewing {
+                return Ok(None);
+            }
+            self.durability = Durability::Standby;
         }
         let mut row = (session, subject);
         self.apply(&mut row, &decision).await?;
@@ -173,13 +208,19 @@ impl Batch<'_> {
         Ok(Some(Ok(Rotated { decision, now, row: Some(row) })))
     }
 
-    /// The sessions whose tokens came back, as far as that can be seen without the changes of the others.
-    fn ending(&self, requests: &[&RotateRequest]) -> BTreeSet<SessionId> {
-        let reused = |request: &&&RotateRequest| {
-            let Some(Ok((session, subject))) = self.rows.get(&request.session) else { return false };
-            matches!(decided(request, (session, subject), self.moment.now), Decision::Reuse { .. })
-        };
-        requests.iter().filter(reused).map(|request| request.session).collect()
+    /// The sessions that requests end, or find to be over. What is changed on the way is never written.
+    fn ending(&mut self, requests: &[&RotateRequest]) -> BTreeSet<SessionId> {
+        let mut ending = BTreeSet::new();
+        for request in requests {
+            let Some(Ok((session, subject))) = self.rows.get_mut(&request.session) else { continue };
+            let decision = decided(request, (session, subject), self.moment.now);
+            if let Some(state) = decision.state() {
+                session.rotation = *state;
+            } else if tells_of_an_end(&decision) {
+                ending.insert(request.session);
+            }
+        }
+        ending
     }
 
     /// Does what was decided, and brings the row in hand up to it. Plain new states wait for the end.
@@ -205,7 +246,6 @@ impl Batch<'_> {
         if let Decision::Reuse { ends } = decision {
             let why = EndingReason::Reused;
             session.revoked = Some(Revoked { at: now, why });
-            self.durability = Durability::Standby;
             match ends {
                 OnReuse::Session => sessions::mark_ended(self.tx, session, why, &self.moment).await?,
                 OnReuse::Subject => {
@@ -266,6 +306,11 @@ impl Batch<'_> {
             Err(corrupt("session, which vanished inside a transaction").into())
         }
     }
+}
+
+/// Whether a session is ended, or was.
+const fn tells_of_an_end(decision: &Decision) -> bool {
+    matches!(decision, Decision::Reuse { .. } | Decision::Refuse(Refusal::Ended(_)))
 }
 
 fn decided(request: &RotateRequest, (session, subject): (&Session, &Subject), now: Timestamp) -> Decision {

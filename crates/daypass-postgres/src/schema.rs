@@ -35,8 +35,8 @@ pub struct Migrated {
     pub to: usize,
 }
 
-/// Brings the schema of the database at `url` up to this release, all of it or nothing. Does nothing
-/// where it is up to date, and may run beside another and beside nodes of the release before.
+/// Brings the schema of the database at `url` up to this release, step by step, each whole or not at all:
+/// after an error, running it again goes on. Does nothing where it is up to date, and may run beside another and beside nodes of the release before.
 ///
 /// # Errors
 /// [`StoreError::Schema`] for a schema of a newer release; [`StoreError::Unavailable`] where the

@@ -19,6 +19,8 @@ pub(crate) const fn overloaded() -> StoreError {
 pub(crate) enum Trouble {
     /// Another transaction was in the way. Nothing happened; the same again may succeed.
     Conflict(String),
+    /// Somebody holds a row for longer than was to be waited for. Nothing happened.
+    Blocked(String),
     /// The connection is of no more use. Nothing was committed.
     Lost(String),
     /// The connection was lost after the commit was asked for.
@@ -31,7 +33,7 @@ impl Trouble {
     /// What is answered if nothing more is tried.
     pub(crate) fn into_error(self) -> StoreError {
         match self {
-            Self::Conflict(text) | Self::Lost(text) => StoreError::Unavailable(text),
+            Self::Conflict(text) | Self::Blocked(text) | Self::Lost(text) => StoreError::Unavailable(text),
             Self::Unknown(text) => StoreError::OutcomeUnknown(text),
             Self::Store(error) => error,
         }
@@ -47,7 +49,7 @@ impl Trouble {
 
     /// Whether the connection can be used for another transaction.
     pub(crate) const fn spares_connection(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::Store(_))
+        matches!(self, Self::Conflict(_) | Self::Blocked(_) | Self::Store(_))
     }
 }
 
@@ -63,6 +65,9 @@ impl From<Error> for Trouble {
         let Some(code) = error.code() else { return Self::Lost(text) };
         if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED {
             return Self::Conflict(text);
+        }
+        if *code == SqlState::LOCK_NOT_AVAILABLE {
+            return Self::Blocked(text);
         }
         if code.code() == "40003" {
             // `statement_completion_unknown`: some engines say so of a commit.

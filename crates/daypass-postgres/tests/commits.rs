@@ -33,20 +33,41 @@ async fn a_standby_that_is_gone_keeps_nobody_from_renewing_and_nothing_else_is_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_came_back_lets_nobody_else_wait_for_the_standby() {
+async fn whoever_only_renews_waits_for_no_standby() {
     let cluster = Cluster::start(&cluster_folder(), "");
     let database = cluster.database().await;
     let url = cluster.url(&database).parse().unwrap();
-    let options = PostgresOptions { lanes: 1, ..PostgresOptions::default() };
+    // Patient, since the machine may have a lot else to do: what waits for the standby is given up earlier.
+    let answer = std::time::Duration::from_mins(1);
+    let options = PostgresOptions { lanes: 1, answer, ..PostgresOptions::default() };
     let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&url, &options, Arc::new(())).await.unwrap());
     let (stolen, other) = (sign_in(&*store, "sam").await, sign_in(&*store, "kim").await);
+    let leaving = sign_in(&*store, "lee").await;
     store.rotate(request(stolen, 0, &[(0, attempt(0))])).await.unwrap();
     cluster.wait_for_standby("nobody").await;
     let thief = || store.rotate(request(stolen, 0, &[(0, attempt(7))]));
+    let renew = |g: u32| store.rotate(request(other, g, &[(g, attempt(g))]));
     // In one batch with it, or behind it in the lane.
-    let (reused, renewed) = tokio::join!(thief(), store.rotate(request(other, 0, &[(0, attempt(0))])));
+    let (reused, renewed) = tokio::join!(thief(), renew(0));
     assert!(matches!(reused, Err(StoreError::OutcomeUnknown(_))), "{reused:?}");
     assert!(matches!(renewed.unwrap().decision, Decision::Rotate { .. }));
+    // That a session is over is not told either before the standby knows it.
+    let (refused, renewed) = tokio::join!(thief(), renew(1));
+    assert!(matches!(refused, Err(StoreError::OutcomeUnknown(_))), "{refused:?}");
+    assert!(matches!(renewed.unwrap().decision, Decision::Rotate { .. }));
+    // While a session is being ended its rows are locked, and its own renewals wait.
+    let ending = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.end_session(leaving, None, EndingReason::SignedOut, Source::default()).await }
+    });
+    let client = cluster.client(&database).await;
+    let waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
+    while client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+    let late = request(leaving, 0, &[(0, attempt(0))]);
+    let (late, renewed) = tokio::join!(store.rotate(late), renew(2));
+    late.unwrap_err();
+    assert!(matches!(renewed.unwrap().decision, Decision::Rotate { .. }));
+    ending.await.unwrap().unwrap_err();
     cluster.wait_for_standby("").await;
     let told = thief().await.unwrap();
     assert!(matches!(told.decision, Decision::Refuse(_) | Decision::Reuse { .. }), "{told:?}");

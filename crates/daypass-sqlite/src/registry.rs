@@ -133,9 +133,11 @@ fn may_change(tx: &Tx<'_>, expected: u64, fence: Option<u64>) -> StoreResult<boo
 
 pub(crate) fn lease(tx: &Tx<'_>, holder: [u8; 16], time: Duration) -> StoreResult<Option<Lease>> {
     let (now, until) = (tx.now.millis(), tx.now.plus(time).millis());
-    let sql = "update lease set fence = fence + iif(until > ?1, 0, 1), holder = ?2, until = ?3 \
-               where holder = ?2 or until <= ?1 returning fence";
-    let fence = tx.conn.query_row(sql, (now, holder, until), |row| row.get(0)).optional();
+    // One that ends later than any could that is given now was given before the clock went back.
+    let never = tx.now.plus(time.saturating_mul(2)).millis();
+    let sql = "update lease set fence = fence + iif(until > ?1 and until <= ?4, 0, 1), holder = ?2, until = ?3 \
+               where holder = ?2 or until <= ?1 or until > ?4 returning fence";
+    let fence = tx.conn.query_row(sql, (now, holder, until, never), |row| row.get(0)).optional();
     Ok(fence.map_err(store_error)?.map(|fence| Lease { fence, now: tx.now }))
 }
 

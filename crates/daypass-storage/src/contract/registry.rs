@@ -210,6 +210,11 @@ pub async fn the_keys_are_leased_to_one_at_a_time(harness: impl Harness) {
     stage.clock.step(90_000);
     let again = lease(2).await.unwrap();
     assert!(again.fence > of_b.fence, "somebody else could have had it in between");
+    stage.clock.step(3_600_000);
+    let ahead = lease(1).await.unwrap();
+    stage.clock.step(-3_600_000);
+    let of_b = lease(2).await.unwrap();
+    assert!(of_b.fence > ahead.fence, "a clock that was ahead locks nobody out for as long as it was");
     assert_eq!(stage.kinds().await, []);
 }
 
