@@ -72,7 +72,8 @@ export interface Session {
   readonly signIn: (credentials: Credentials) => Promise<void>;
   /**
    * Signs out: here at once, in the store, and at the service. With `everywhere` all sessions of the same person are ended
-   * there; if the access token has expired it is renewed first. After an error nobody is signed in here either.
+   * there; if the access token has expired it is renewed first, and where nobody is signed in any more there is nobody to ask in
+   * the name of: that is an error then. After an error nobody is signed in here either.
    */
   readonly signOut: (options?: { readonly everywhere?: boolean }) => Promise<void>;
   /** The host has noticed that it is online again, or awake. Pages notice by themselves. */

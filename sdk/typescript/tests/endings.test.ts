@@ -209,6 +209,23 @@ test("signing out everywhere is a sign-out here at once", async () => {
   await out;
 });
 
+test("signing out everywhere is insisted on, and what could not be done is not called done", async () => {
+  const stage = new Stage();
+  const { session } = await stage.signedIn();
+  stage.service.next("/v1/sessions", { status: 503 }, "lose-answer");
+  await stage.clock.through(session.signOut({ everywhere: true }));
+  assert.equal(stage.service.requests("/v1/sessions").length, 3);
+  const other = (await stage.expired()).session;
+  stage.service.offline = true;
+  const out = rejection(stage.clock.through(other.signOut({ everywhere: true })));
+  assert.equal((await out).code, "unavailable");
+  assert.equal(other.state.status, "signed-out");
+  assert.equal(await stage.record(), null);
+  stage.service.offline = false;
+  const again = rejection(stage.clock.through(other.signOut({ everywhere: true })));
+  assert.equal((await again).code, "signed_out");
+});
+
 test("a signed-out person is led to the sign-in, with the way back", async () => {
   const stage = new Stage();
   const went: string[] = [];

@@ -21,7 +21,7 @@ import {
   tell,
 } from "./engine.js";
 import { accessToken, lock } from "./renewal.js";
-import { attempt, gaveUp, logOut, logOutBehind } from "./tries.js";
+import { attempt, insist, logOut, logOutBehind } from "./tries.js";
 
 /** How long a sign-in may take, in milliseconds: passwords are slow to check, on purpose. */
 const SIGN_IN_LIMIT = 20_000;
@@ -77,31 +77,27 @@ async function install(engine: Engine, pair: Pair, asked: Moment): Promise<void>
 export function signOut(engine: Engine, everywhere: boolean): Promise<void> {
   return inTurn(engine, async () => {
     let failure: unknown;
-    const tried = <T>(work: Promise<T>) =>
+    const tried = <T>(work: Promise<T>, all = false) =>
       work.catch((error: unknown) => {
-        // A session that was over anyway is what was wanted.
-        failure ??= (error as Partial<SessionError>).isSignedOut?.() ? undefined : error;
+        // A session that was over anyway is what was wanted. It says nothing of the others.
+        failure ??= !all && (error as Partial<SessionError>).isSignedOut?.() ? undefined : error;
         return null;
       });
     // While there is somebody to ask in the name of.
-    const token = everywhere && (await tried(accessToken(engine, {})));
+    const token = everywhere && (await tried(accessToken(engine, {}), true));
     const held = engine.unwritten ?? engine.record;
     // First of all nobody gets a token any more.
     overtake(engine);
     if (!engine.out) signedOut(engine, "signed_out");
     tell(engine);
+    // The page may be left as soon as that is known.
+    const all = token && tried(insist(engine, endAllRequest(engine.service, token)), true);
     const there = await tried(remove(engine));
-    if (token) await tried(endAll(engine, token));
+    await all;
     const ends = engine.transport === "cookie" ? [undefined] : tokens([there, held]);
     for (const token of ends) await tried(logOut(engine, token, undefined, held?.session_id));
     if (failure) throw failure;
   });
-}
-
-/** Ends all sessions of whom an access token is of. */
-async function endAll(engine: Engine, token: string): Promise<void> {
-  const reply = await attempt(engine, endAllRequest(engine.service, token));
-  if (reply?.status !== 204) throw gaveUp(engine);
 }
 
 /** Removes whatever session the store holds, if it is of this service, and returns it. */

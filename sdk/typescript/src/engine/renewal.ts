@@ -220,7 +220,7 @@ async function request(
         throw protocol("names an impossible generation");
       }
       // A tab that has just renewed has its cookie in the jar before its record in the store: it is given a moment.
-      if (engine.transport === "cookie" && flight.mismatches === 1) return void inVain(engine, flight);
+      if (session_id && engine.transport === "cookie" && flight.mismatches === 1) return void inVain(engine, flight);
       // The service reads another generation from the token than the record has.
       return put(engine, flight, withId({ ...record, generation: answer.generation }, randomId()));
     case "denied":

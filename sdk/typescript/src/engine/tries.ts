@@ -1,7 +1,7 @@
 // Asking again, for as long as it makes sense.
 
 import { type Work, within } from "../environment.js";
-import { type SessionError, unavailable } from "../errors.js";
+import { type SessionError, signedOut, unavailable } from "../errors.js";
 import { type Answer, type Reply, readRefresh } from "../wire/answer.js";
 import { logoutRequest, type ServiceRequest } from "../wire/request.js";
 import { retryAfter } from "../wire/retry-after.js";
@@ -95,16 +95,28 @@ export function inVain(engine: Engine, tries: Tries, retryAfter?: number): void 
  * the service has said so.
  */
 export async function logOut(engine: Engine, token?: string, stop?: AbortController, id?: string): Promise<void> {
+  return insist(engine, logoutRequest(engine.service, token), stop, async () => {
+    if (token) return false;
+    // Somebody may have signed in by another tab meanwhile, and the cookie is his.
+    const { record } = await load(engine);
+    return record && record.session_id !== id;
+  });
+}
+
+/** Sends a request until the service says that it is done, or it is moot when it would be sent again. */
+export async function insist(
+  engine: Engine,
+  request: ServiceRequest,
+  stop?: AbortController,
+  isMoot?: () => Promise<unknown>,
+): Promise<void> {
   const tries = newTries(engine, stop);
   for (;;) {
-    const isLater = await ready(engine, tries);
-    if (!token && isLater) {
-      // Somebody may have signed in by another tab meanwhile, and the cookie is his.
-      const { record } = await load(engine);
-      if (record && record.session_id !== id) return;
-    }
-    const reply = await attempt(engine, logoutRequest(engine.service, token), tries);
+    if ((await ready(engine, tries)) && (await isMoot?.())) return;
+    const reply = await attempt(engine, request, tries);
     if (reply?.status === 204) return reachable(engine);
+    // Whoever asks in the name of somebody who is not signed in any more is not listened to.
+    if (reply?.status === 401) throw signedOut("unknown");
     inVain(engine, tries, reply ? retryAfter(reply.headers) : undefined);
   }
 }
@@ -145,7 +157,8 @@ async function send({ env }: Engine, { url, ...request }: ServiceRequest, signal
     redirect: "manual",
     // The cookie that an answer sets is kept even if the page is closed meanwhile. But what is kept alive is not stopped
     // either, and could put an old cookie over that of a sign-in: whatever can be repeated under its ids is not.
-    keepalive: request.credentials === "include" && !request.headers["Daypass-Attempt"],
+    keepalive:
+      request.method === "DELETE" || (request.credentials === "include" && !request.headers["Daypass-Attempt"]),
     signal,
   });
   const { status, headers } = response;
