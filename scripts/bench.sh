@@ -269,16 +269,16 @@ begin_anew() {
   sql "checkpoint"
 }
 
-# two_nodes HOME: drives two nodes at the same time, each with half of the connections; sets `rate`, of both together.
+# two_nodes HOME CONNECTIONS: drives two nodes at the same time, each by so many connections; sets `rate`, of both together.
 two_nodes() {
-  local home=$1 half ports=() nodes=() loads=() sum=0
+  local home=$1 each=$2 half ports=() nodes=() loads=() sum=0
   for half in 0 1; do
     ports+=("$(free_port)")
     start_service "$binary" "$home/data" "${ports[-1]}" "$bench/service.log"
     nodes+=("$service")
   done
   for half in 0 1; do
-    drive "http://127.0.0.1:${ports[half]}/oauth2/token" "$home/half$half.txt" '&client_id=daypass' 1 "$((connections / 2))" \
+    drive "http://127.0.0.1:${ports[half]}/oauth2/token" "$home/half$half.txt" '&client_id=daypass' 1 "$each" \
       >"$bench/wrk$half.txt" 2>&1 &
     loads+=("$!")
   done
@@ -308,8 +308,9 @@ postgres() {
   title "postgres: $algorithm, $connections connections, $sessions sessions, $sample rotating, $rounds rounds of $seconds s"
   # Each of two nodes gets half of the sessions: a chain of tokens has one holder.
   awk -v home="$home" '{ print > home "/half" NR % 2 ".txt" }' "$home/tokens.txt"
-  printf '%-7s %12s %14s %8s %8s %7s %10s %8s %11s %11s %6s %14s %7s\n' round 'floor /s' 'service /s' p50 p99 ratio 'WAL B each' images statements transact. HOT 'two nodes /s' 'of one'
-  local round ratios=() services=() floors=() p99s=() wal=() said=() pairs=() gains=() before after row
+  printf '%-7s %12s %14s %8s %8s %7s %10s %8s %11s %11s %6s %14s %7s %14s %7s\n' round 'floor /s' 'service /s' p50 p99 ratio 'WAL B each' images statements transact. HOT \
+    'two nodes /s' 'of one' 'shared out /s' 'of one'
+  local round ratios=() services=() floors=() p99s=() wal=() said=() pairs=() gains=() shared=() shares=() before after row
   for ((round = 1; round <= rounds; round++)); do
     run_floor
     floors+=("$rate")
@@ -327,15 +328,19 @@ postgres() {
       "$(quotient "$((after[1] - before[1]))" "$requests")" "${said[-1]}" "$(quotient "$((after[2] - before[2]))" "$requests")" \
       "$(quotient "$((after[5] - before[5]))" "$((after[4] - before[4]))")")
     begin_anew
-    two_nodes "$home"
+    two_nodes "$home" "$connections"
     pairs+=("$rate") gains+=("$(quotient "$rate" "${services[-1]}")")
-    printf '%s %14s %7s\n' "$row" "$rate" "${gains[-1]}"
+    begin_anew
+    two_nodes "$home" "$((connections / 2))"
+    shared+=("$rate") shares+=("$(quotient "$rate" "${services[-1]}")")
+    printf '%s %14s %7s %14s %7s\n' "$row" "${pairs[-1]}" "${gains[-1]}" "${shared[-1]}" "${shares[-1]}"
   done
   unset DAYPASS_DATABASE
   exec 9>&- # the cluster ends
   verdict 'share of the floor, PostgreSQL' "$(median "${ratios[@]}")" '>=' 0.4 ''
-  verdict 'two nodes as a share of one, PostgreSQL' "$(median "${gains[@]}")" '>=' 1 ''
-  keep postgres "{\"ratios\":$(list "${ratios[@]}"),\"two_nodes_per_s\":$(list "${pairs[@]}"),\"two_of_one\":$(list "${gains[@]}"),\"floor_per_s\":$(list "${floors[@]}"),\"service_per_s\":$(list "${services[@]}"),\"p99_ms\":$(list "${p99s[@]}"),\
+  verdict "two nodes with $connections connections each, as a share of one" "$(median "${gains[@]}")" '>=' 1 ''
+  verdict "two nodes that share $connections connections, as a share of one" "$(median "${shares[@]}")" '>=' 1 ''
+  keep postgres "{\"ratios\":$(list "${ratios[@]}"),\"two_nodes_per_s\":$(list "${pairs[@]}"),\"two_of_one\":$(list "${gains[@]}"),\"shared_out_per_s\":$(list "${shared[@]}"),\"shared_of_one\":$(list "${shares[@]}"),\"floor_per_s\":$(list "${floors[@]}"),\"service_per_s\":$(list "${services[@]}"),\"p99_ms\":$(list "${p99s[@]}"),\
 \"wal_bytes\":$(list "${wal[@]}"),\"statements\":$(list "${said[@]}")}"
 }
 
