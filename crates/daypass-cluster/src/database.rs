@@ -68,6 +68,17 @@ impl Pair {
         Ok(())
     }
 
+    /// What the migration of a later release does: it adds, leaves the release before working, and says so.
+    pub(crate) async fn migrate_further(&self, round: usize) {
+        let step = format!(
+            "begin; select from daypass.schema for update; \
+             alter table daypass.sessions add column of_a_later_release_{round} text; \
+             create table daypass.of_a_later_release_{round} (id uuid primary key); \
+             update daypass.schema set version = version + 1; commit"
+        );
+        self.primary.sql(&self.database, &step).await;
+    }
+
     /// The store, for whoever looks at it at the end.
     pub(crate) async fn store(&self) -> StoreResult<PostgresStore> {
         let url = self.primary.url(&self.database).parse();

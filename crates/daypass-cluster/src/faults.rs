@@ -41,7 +41,7 @@ impl Faults {
             Phase::NodeKilled => self.kill_a_node(round).await,
             Phase::NodePaused => self.pause_a_node(round.saturating_add(1)).await,
             Phase::StoreCutOff => self.cut_a_node_off().await,
-            Phase::RollingRestart => self.restart_all().await,
+            Phase::RollingRestart => self.restart_all(round).await,
             Phase::FailOver => self.fail_over().await,
         };
         if played.is_ok() {
@@ -116,7 +116,9 @@ impl Faults {
         log.more(1, "a renewal by the node", |seen| seen.is_renewal_by(address)).await
     }
 
-    async fn restart_all(&mut self) -> Result<(), Stuck> {
+    /// As when a release is replaced: the schema first, the nodes one by one on what the next one has made of it.
+    async fn restart_all(&mut self, round: usize) -> Result<(), Stuck> {
+        self.stage.pair.migrate_further(round).await;
         for number in 0..NODES {
             self.stage.node(number)?.service.stop().await?;
             self.start_a_node(number).await?;

@@ -52,8 +52,8 @@ async fn whoever_only_renews_waits_for_no_standby() {
     assert!(matches!(reused, Err(StoreError::OutcomeUnknown(_))), "{reused:?}");
     assert!(matches!(renewed.unwrap().decision, Decision::Rotate { .. }));
     // That a session is over is not told either before the standby knows it.
-    let (refused, renewed) = tokio::join!(thief(), renew(1));
-    assert!(matches!(refused, Err(StoreError::OutcomeUnknown(_))), "{refused:?}");
+    let (again, renewed) = tokio::join!(thief(), renew(1));
+    assert!(matches!(again, Err(StoreError::OutcomeUnknown(_))), "{again:?}");
     assert!(matches!(renewed.unwrap().decision, Decision::Rotate { .. }));
     // While a session is being ended its rows are locked, and its own renewals wait.
     let ending = tokio::spawn({

@@ -111,6 +111,26 @@ async fn a_follower_reads_what_was_and_hears_what_comes() {
 }
 
 #[tokio::test]
+async fn a_thousand_followers_of_one_node_hear_of_an_end() {
+    let world = World::new().await;
+    world.person("ada").await;
+    let mut followers = Vec::new();
+    for _ in 0..1000 {
+        let mut follower = world.service.follow_feed(None).await.unwrap();
+        caught_up(&mut follower).await;
+        followers.push(follower);
+    }
+    let (one, two) = (sign_in_and_out(&world).await, sign_in_and_out(&world).await);
+    for follower in &mut followers {
+        let mut seen = heard(follower).await;
+        while !seen.contains(&two) {
+            seen.extend(heard(follower).await);
+        }
+        assert_eq!(seen, [one, two]);
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_missed_while_nobody_follows() {
     let world = World::new().await;
     world.person("ada").await;
