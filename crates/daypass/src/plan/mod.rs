@@ -1,6 +1,6 @@
 //! `daypass plan`: what a number of sessions takes, computed from what was measured.
 //!
-//! [`figures`] holds every measured number and its source, [`sizing`] the arithmetic, [`report`] the words.
+//! [`figures`] holds every measured number and its source, [`sizing`] the arithmetic, [`mod@report`] the words.
 
 mod figures;
 mod report;
