@@ -48,7 +48,6 @@ step "npm lint" npm run lint --prefix sdk
 step "tests" cargo test --workspace --all-features --locked
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
 step "programs" cargo build --workspace --all-features --bins --locked
-step "binary" cargo build --locked -p daypass
 step "demo" target/debug/daypass demo
 step "client in JavaScript" package client
 step "verifier in JavaScript" package verify
