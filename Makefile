@@ -35,7 +35,7 @@ model: ## Check rotation exhaustively: every configuration, every limit, every m
 	@scripts/setup.sh model
 	cargo run --locked --release -p daypass-model -- --deep
 
-browser: ## Run every scenario of the client in Chromium, as make test does
+browser: ## Run every scenario of the client in Chromium; make test has a part of them
 	@scripts/setup.sh chaos
 	cargo build --locked -p daypass
 	npm ci --prefix sdk
