@@ -27,10 +27,12 @@ use tokio_postgres::{Client, NoTls};
 use crate::{DatabaseUrl, migrate};
 
 /// What ends a cluster: waits until its standard input is closed, then kills what left its number in
-/// a file, waits for it, and removes everything.
+/// a file, waits for it, and removes everything. Asked by TERM alone PostgreSQL would wait for its clients, and what a
+/// shell started in the background may ignore QUIT, as PgBouncer then does.
 const UNDERTAKER: &str = r#"trap '' INT TERM HUP; cat >/dev/null
 for file in "$0"/*/*.pid; do
-  pid=$(head -n 1 "$file" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null || continue
+  pid=$(head -n 1 "$file" 2>/dev/null) && kill -TERM "$pid" 2>/dev/null || continue
+  kill -QUIT "$pid" 2>/dev/null
   while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 done
 rm -rf "$0""#;
