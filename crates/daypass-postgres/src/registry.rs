@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use daypass_core::{Client, ClientId, Event, EventKind, Timestamp};
 use daypass_storage::{
-    AddClient, AddKey, DropKey, KeyPurpose, KeyRecord, Lease, Source, StoreError, Versions,
+    AddClient, AddKey, DropKey, KeptLease, KeyPurpose, KeyRecord, Lease, Source, StoreError, Versions,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -145,21 +145,21 @@ async fn may_change(tx: &Tx<'_>, expected: u64, fence: Option<u64>) -> Result<bo
 }
 
 pub(crate) async fn lease(tx: &Tx<'_>, holder: [u8; 16], time: Duration) -> Result<Option<Lease>, Trouble> {
-    tx.row("select from daypass.lease for update", &[]).await?;
+    let row = tx.row("select holder, fence, until from daypass.lease for update", &[]).await?;
+    let row = row.ok_or_else(|| corrupt("lease"))?;
+    let last = get::<Option<Id>>(&row, 0)?.map_or([0; 16], |Id(holder)| holder);
+    let kept = KeptLease {
+        holder: last,
+        fence: number::<i64, _>(&row, 1, "lease")?,
+        until: crate::rows::time(&row, 2)?,
+    };
     let now = tx.moment().await?.now;
-    let (holder, at, until) = (Id(holder), now.millis(), now.plus(time).millis());
-    // One that ends later than any could that is given now was given before the clock went back.
-    let never = now.plus(time.saturating_mul(2)).millis();
-    let sql = "update daypass.lease set fence = fence + case when until > $1 and until <= $4 then 0 else 1 end, \
-               holder = $2, until = $3 where holder = $2 or until <= $1 or until > $4 returning fence";
-    let values: [_; 4] = [
-        (&at as _, Type::INT8),
-        (&holder as _, Type::UUID),
-        (&until as _, Type::INT8),
-        (&never as _, Type::INT8),
-    ];
-    let row = tx.row(sql, &values).await?;
-    Ok(row.map(|row| number::<i64, _>(&row, 0, "lease")).transpose()?.map(|fence| Lease { fence, now }))
+    let Some(given) = kept.given(holder, now, time) else { return Ok(None) };
+    let (fence, until) = (i64::try_from(given.fence).map_err(|_| corrupt("lease"))?, given.until.millis());
+    let values: [_; 3] =
+        [(&Id(holder) as _, Type::UUID), (&fence as _, Type::INT8), (&until as _, Type::INT8)];
+    tx.execute("update daypass.lease set holder = $1, fence = $2, until = $3", &values).await?;
+    Ok(Some(Lease { fence: given.fence, now }))
 }
 
 async fn lock_version(tx: &Tx<'_>, what: &str) -> Result<u64, Trouble> {

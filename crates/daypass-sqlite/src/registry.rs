@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use daypass_core::{Client, ClientId, Event, EventKind, Timestamp};
 use daypass_storage::{
-    AddClient, AddKey, DropKey, KeyPurpose, KeyRecord, Lease, Source, StoreResult, Versions,
+    AddClient, AddKey, DropKey, KeptLease, KeyPurpose, KeyRecord, Lease, Source, StoreResult, Versions,
 };
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, Row};
 
 use crate::feed;
 use crate::rows::{corrupt, get, optional_time, store_error, text, time};
@@ -132,13 +132,15 @@ fn may_change(tx: &Tx<'_>, expected: u64, fence: Option<u64>) -> StoreResult<boo
 }
 
 pub(crate) fn lease(tx: &Tx<'_>, holder: [u8; 16], time: Duration) -> StoreResult<Option<Lease>> {
-    let (now, until) = (tx.now.millis(), tx.now.plus(time).millis());
-    // One that ends later than any could that is given now was given before the clock went back.
-    let never = tx.now.plus(time.saturating_mul(2)).millis();
-    let sql = "update lease set fence = fence + iif(until > ?1 and until <= ?4, 0, 1), holder = ?2, until = ?3 \
-               where holder = ?2 or until <= ?1 or until > ?4 returning fence";
-    let fence = tx.conn.query_row(sql, (now, holder, until, never), |row| row.get(0)).optional();
-    Ok(fence.map_err(store_error)?.map(|fence| Lease { fence, now: tx.now }))
+    let kept = tx.conn.query_row("select holder, fence, until from lease", [], |row| {
+        // Nobody's is empty.
+        let holder = row.get::<_, Vec<u8>>(0)?.try_into().unwrap_or_default();
+        Ok(KeptLease { holder, fence: row.get(1)?, until: Timestamp::from_millis(row.get(2)?) })
+    });
+    let Some(given) = kept.map_err(store_error)?.given(holder, tx.now, time) else { return Ok(None) };
+    let values = (holder, given.fence, given.until.millis());
+    tx.execute("update lease set holder = ?1, fence = ?2, until = ?3", values)?;
+    Ok(Some(Lease { fence: given.fence, now: tx.now }))
 }
 
 fn changed(tx: &Tx<'_>, counter: &str) -> StoreResult<()> {

@@ -20,9 +20,9 @@ use daypass_core::{
 
 pub use error::StoreError;
 pub use records::{
-    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeyPurpose, KeyRecord, Lease,
-    Opened, PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry, Source,
-    SubjectChange, User, Username, Versions,
+    AddClient, AddKey, AddUser, DropKey, EndOutcome, FeedCursor, FeedPage, KeptLease, KeyPurpose, KeyRecord,
+    Lease, Opened, PasswordChange, PasswordHash, PasswordUse, Pruned, RotateRequest, Rotated, SessionEntry,
+    Source, SubjectChange, User, Username, Versions,
 };
 
 /// What every method answers with.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use daypass_core::{
     Claims, ClientId, Clients, Decision, FeedEntry, Origin, Presented, Scope, Session, SessionId, Subject,
@@ -307,6 +308,28 @@ pub struct Lease {
     pub fence: u64,
     /// The store's time when it was given or renewed.
     pub now: Timestamp,
+}
+
+/// The lease of the keys as a store keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptLease {
+    /// Who was given it last; nobody if all of it is zero.
+    pub holder: [u8; 16],
+    /// Its number.
+    pub fence: u64,
+    /// Until when it runs.
+    pub until: Timestamp,
+}
+
+impl KeptLease {
+    /// What is kept once `holder` has been given it at `now` for so long; none while it is another's.
+    #[must_use]
+    pub fn given(&self, holder: [u8; 16], now: Timestamp, time: Duration) -> Option<Self> {
+        // One that ends later than any could that is given now was given before the clock went back.
+        let runs = self.until > now && self.until <= now.plus(time.saturating_mul(2));
+        let fence = self.fence.saturating_add(u64::from(!runs));
+        (!runs || self.holder == holder).then_some(Self { holder, fence, until: now.plus(time) })
+    }
 }
 
 /// A place in the feed. Opaque to verifiers.
