@@ -10,6 +10,8 @@ import { COOKIE, INDEXED, SHARED, type Way } from "../src/harness/transports.js"
 import { Gate, until } from "../src/harness/until.js";
 import { type Count, type Owned, World } from "../src/harness/world.js";
 
+const HEALTH = "GET /healthz";
+
 let world: World;
 before(async () => (world = await World.open()));
 after(() => world.close());
@@ -170,6 +172,42 @@ test("frozen tabs: hidden ones that slept through rotations go on where the othe
   for (const each of frozen) await each.thaw();
   await allCall(tabs);
   assert.deepEqual(await count.outcomes(), { rotated: 4 });
+  await nobodyIsSignedOut(tabs);
+  await profile.close();
+});
+
+test("a tab that stops in the midst of reading the store keeps nobody from renewing", async () => {
+  const profile = await world.profile();
+  const { tabs, count } = await tabsOf(profile, INDEXED, 2);
+  const [reader, writer] = tabs as [Tab, Tab];
+  const gate = new Gate();
+  world.proxy.next(HEALTH, holdRequest(gate));
+  await reader.run((url) => {
+    const { get } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.get = function (key) {
+      IDBObjectStore.prototype.get = get;
+      // A request that the page waits for stops it, once it has asked the store and before it hears of the answer.
+      queueMicrotask(() => {
+        const stop = new XMLHttpRequest();
+        stop.open("GET", url, false);
+        try {
+          stop.send();
+        } catch {
+          // The answer is for no page of this origin.
+        }
+      });
+      return get.call(this, key);
+    };
+  }, `${world.proxy.url}/healthz`);
+  await profile.expire();
+  const held = reader.call();
+  held.catch(() => undefined);
+  await gate.arrived("the reader has stopped");
+  await allCall([writer]);
+  gate.open();
+  const { status, error } = await held;
+  assert.equal(status ?? error, 200);
+  assert.deepEqual(await count.outcomes(), { rotated: 1 });
   await nobodyIsSignedOut(tabs);
   await profile.close();
 });

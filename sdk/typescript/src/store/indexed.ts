@@ -24,6 +24,7 @@ interface Transaction {
     get(key: string): Request<Stored | undefined>;
     put(value: Stored, key: string): Request<unknown>;
   };
+  commit(): void;
   oncomplete: (() => void) | null;
   onabort: ((event: unknown) => void) | null;
 }
@@ -73,6 +74,8 @@ function exchange(database: Database, name: string, ...[change]: Parameters<Tran
       exchange = outcome(request.result, change);
       if (exchange.done) store.put(exchange.stored, name);
     };
+    // Nothing is to follow a read: whoever wants to write does not wait for a tab that stops before it has the answer.
+    if (!change) transaction.commit();
     transaction.oncomplete = () => resolve(exchange);
     transaction.onabort = reject;
   });
