@@ -2,12 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { indexedDbStore, type SessionError } from "@daypass/client";
+import { type Environment, indexedDbStore, type SessionError } from "@daypass/client";
 import { localStorageStore } from "@daypass/client/local-storage";
 import { IDBFactory } from "fake-indexeddb";
 import { flush } from "./support/clock.js";
 import { API } from "./support/service.js";
 import { ADA, Browser, gate, LOGOUT, REFRESH, Stage, type Tab, until } from "./support/stage.js";
+
+type Channel = NonNullable<ReturnType<Environment["channel"]>>;
 
 const code = (work: Promise<unknown>): Promise<string> =>
   work.then(
@@ -87,6 +89,42 @@ test("s11 others go on without a holder that is frozen, under the same id, and s
   assert.equal(browser.locks.stolen, 0);
   held.open();
   await stage.clock.through(Promise.all([stuck]));
+});
+
+test("a tab that has slept hears of older tokens first, and waits for the newest", async () => {
+  const stage = new Stage();
+  const browser = new Browser();
+  const { session: awake } = await stage.signedIn({}, browser);
+  const missed: (() => void)[] = [];
+  let sleeps = false;
+  const channel = (name: string) => {
+    const inner = browser.channel(name);
+    const outer: Channel = { onmessage: null, postMessage: inner.postMessage, close: inner.close };
+    inner.onmessage = (event) => {
+      const hear = () => outer.onmessage?.(event);
+      // The ids' own channel only says that there is something to be read.
+      if (sleeps && event.data !== 0) missed.push(hear);
+      else if (!sleeps) hear();
+    };
+    return outer;
+  };
+  const { session: sleeper } = stage.open({ environment: { channel } }, browser);
+  await stage.clock.through(sleeper.getAccessToken());
+  sleeps = true;
+  for (let rotation = 1; rotation <= 2; rotation++) {
+    await stage.clock.advance(stage.service.lifetime * 1000);
+    await stage.clock.through(awake.getAccessToken());
+  }
+  const token = sleeper.getAccessToken();
+  // It has asked, and the answer comes after what it missed.
+  await until(() => missed.length > 2);
+  for (const hear of missed) {
+    // Time enough to renew, for whoever is content with an older one.
+    for (let i = 0; i < 20; i++) await flush();
+    hear();
+  }
+  assert.equal(await stage.clock.through(token), await awake.getAccessToken());
+  assert.equal(stage.service.rotations, 2);
 });
 
 test("s12 a tab closed in mid-refresh: the next one repeats its attempt", async () => {

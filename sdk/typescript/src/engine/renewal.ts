@@ -93,9 +93,7 @@ function launch(engine: Engine, wish: Wish): Flight {
     landed: new Promise((resolve, reject) => {
       stop.signal.addEventListener("abort", () => resolve(undefined));
       // Not before it is known to be under way.
-      Promise.resolve()
-        .then(() => run(engine, flight))
-        .then(resolve, reject);
+      queueMicrotask(() => run(engine, flight).then(resolve, reject));
     }),
   };
   // Nobody has to wait for it.
@@ -217,7 +215,7 @@ async function request(
     case "mismatch":
       if (answer.generation <= generation || ++flight.mismatches > MOST_MISMATCHES) {
         inVain(engine, flight);
-        throw protocol("names an impossible generation");
+        throw protocol("names a wrong generation");
       }
       // A tab that has just renewed has its cookie in the jar before its record in the store: it is given a moment.
       if (session_id && engine.transport === "cookie" && flight.mismatches === 1) return void inVain(engine, flight);

@@ -22,19 +22,13 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
   let heard: SessionRecord | undefined;
   /** The generation that the store had when it was last looked at. */
   let seen = 0;
-  let hearing: (() => void) | undefined;
+  let hearing: (() => unknown) | undefined;
 
   const whole = (stored: Stored): Stored => {
     const { record } = stored;
     const serves = record && heard && sameSession(heard, record) && heard.generation === record.generation;
     return serves ? { ...stored, record: { ...record, ...heard, attempts: record.attempts } } : stored;
   };
-
-  const neighbours = () =>
-    within<void>(env, NEIGHBOURS_WAIT, (end) => {
-      hearing = end;
-      post("need" satisfies Message);
-    });
 
   return {
     get ids() {
@@ -51,7 +45,13 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
       const generation = stored.record?.generation ?? 0;
       if (isFirst) post("need" satisfies Message);
       // Another tab has just renewed: its token serves here, too.
-      else if (generation > seen && whole(stored) === stored) await neighbours();
+      else if (generation > seen && whole(stored) === stored) {
+        await within<void>(env, NEIGHBOURS_WAIT, (end) => {
+          // Those who have slept tell of older ones.
+          hearing = () => whole(stored) !== stored && end();
+          post("need" satisfies Message);
+        });
+      }
       isFirst = false;
       seen = generation;
       return whole(stored);
