@@ -31,9 +31,17 @@ after(() => world.close());
 /** What befalls the next refresh, now and then. */
 const FAULTS: readonly Fault[] = [loseAnswer, loseRequest, cutAnswer, instead(503, { cors: true }), instead(502)];
 
+/** How tabs ended. */
+interface Ends {
+  closed: number;
+  killed: number;
+}
+
 /** Ends a tab as people do, or as the kernel does. */
-async function end(tab: Tab, dice: Dice): Promise<void> {
-  if (dice.chance(500)) {
+async function end(tab: Tab, dice: Dice, ends: Ends): Promise<void> {
+  if (!dice.chance(500)) ends.closed++;
+  else {
+    ends.killed++;
     const crashed = new Promise((resolve) => tab.page.once("crash", resolve));
     const session = await tab.page.context().newCDPSession(tab.page);
     void session.send("Page.crash").catch(() => undefined);
@@ -43,7 +51,7 @@ async function end(tab: Tab, dice: Dice): Promise<void> {
 }
 
 /** One rotation or more: several tabs call at once, and something may go wrong. */
-async function round(profile: Profile, tabs: Tab[], dice: Dice, way: Way): Promise<void> {
+async function round(profile: Profile, tabs: Tab[], dice: Dice, way: Way, ends: Ends): Promise<void> {
   await profile.expire();
   const callers = tabs.filter(() => dice.chance(300));
   if (callers.length === 0) callers.push(dice.pick(tabs));
@@ -61,7 +69,7 @@ async function round(profile: Profile, tabs: Tab[], dice: Dice, way: Way): Promi
   }));
   if (victim) {
     await gate.arrived("a refresh is held");
-    await end(victim, dice);
+    await end(victim, dice, ends);
     gate.open();
   }
   for (const { tab, made } of await Promise.all(calls)) {
@@ -82,13 +90,17 @@ for (const [way, rotations] of [
     await first.signIn();
     const tabs = [first, ...(await profile.openAll(TABS - 1, way.session))];
     const count = await world.count();
-    for (;;) {
+    const ends: Ends = { closed: 0, killed: 0 };
+    for (let rounds = 0; ; rounds++) {
       const { rotated = 0, repeated: _, mismatch: __, ...refused } = await count.outcomes();
       assert.deepEqual(refused, {}, "refused");
       if (rotated >= rotations) break;
-      await round(profile, tabs, dice, way);
+      // A round in which the tab was ended before its request got anywhere makes none.
+      assert.ok(rounds < 2 * rotations, `${rotated} rotations in ${rounds} rounds`);
+      await round(profile, tabs, dice, way, ends);
     }
-    t.diagnostic(JSON.stringify(await count.outcomes()));
+    t.diagnostic(JSON.stringify({ ...(await count.outcomes()), ...ends }));
+    assert.ok(ends.closed + ends.killed > 0, "tabs were closed or killed");
     for (const tab of tabs) {
       assert.ok(!(await tab.told()).events.includes("signedout"));
       assert.equal((await tab.call()).status, 200);

@@ -48,8 +48,8 @@ interface End {
   readonly said: string;
 }
 
-function program(file: string, loops: string, killAt = ""): Promise<End> {
-  const child = spawn(process.execPath, [PROGRAM, service.origin, file, loops, killAt]);
+function program(file: string, loops: string, ahead = 0, killAt = ""): Promise<End> {
+  const child = spawn(process.execPath, [PROGRAM, service.origin, file, loops, String(ahead), killAt]);
   let said = "";
   child.stdout.on("data", (data) => (said += data));
   child.stderr.on("data", (data) => (said += data));
@@ -162,10 +162,9 @@ for (const point of ["written-1", "renamed-1", "before-request", "after-request"
     const file = join(folder, `killed-${point}/session.json`);
     await signIn(file);
     const { record: first } = await fileStore(file).load();
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    const killed = await program(file, "1", point);
+    const killed = await program(file, "1", 1000, point);
     assert.equal(killed.signal, "SIGKILL", killed.said);
-    assert.deepEqual(await program(file, "1"), { code: 0, signal: null, said: "active" });
+    assert.deepEqual(await program(file, "1", 1000), { code: 0, signal: null, said: "active" });
     const { record: last } = await fileStore(file).load();
     assert.equal(last?.session_id, first?.session_id);
     assert.equal(await service.renewals("reused"), 0);

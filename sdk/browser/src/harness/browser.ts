@@ -122,8 +122,13 @@ export function listenTo(page: Page, complaints: string[]): void {
   });
 }
 
+/** A tab that is frozen. */
+export interface Frozen {
+  thaw(): Promise<void>;
+}
+
 /** Stops all of a hidden tab's tasks and timers, as browsers do to those that nobody looks at. */
-export async function freeze(page: Page): Promise<{ thaw(): Promise<void> }> {
+export async function freeze(page: Page): Promise<Frozen> {
   const session: CDPSession = await page.context().newCDPSession(page);
   await page.evaluate(() =>
     document.addEventListener("freeze", () => document.body.setAttribute("frozen", ""), { once: true }),

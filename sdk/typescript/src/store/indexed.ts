@@ -24,7 +24,6 @@ interface Transaction {
     get(key: string): Request<Stored | undefined>;
     put(value: Stored, key: string): Request<unknown>;
   };
-  commit(): void;
   oncomplete: (() => void) | null;
   onabort: ((event: unknown) => void) | null;
 }
@@ -62,7 +61,10 @@ function open(env: Environment): Promise<Database> {
   });
 }
 
-/** One transaction: it reads, and writes what `change` makes of that. It is over when the disk has it. */
+/**
+ * One transaction: it reads, and writes what `change` makes of that. It is over when the disk has it. A read does not commit
+ * before it has its answer: after that, Chromium 156 may lose its whole IndexedDB when another tab crashes.
+ */
 function exchange(database: Database, name: string, ...[change]: Parameters<Transact>): Promise<Exchange> {
   return new Promise((resolve, reject) => {
     const mode = change ? "readwrite" : "readonly";
@@ -74,8 +76,6 @@ function exchange(database: Database, name: string, ...[change]: Parameters<Tran
       exchange = outcome(request.result, change);
       if (exchange.done) store.put(exchange.stored, name);
     };
-    // Nothing is to follow a read: whoever wants to write does not wait for a tab that stops before it has the answer.
-    if (!change) transaction.commit();
     transaction.oncomplete = () => resolve(exchange);
     transaction.onabort = reject;
   });

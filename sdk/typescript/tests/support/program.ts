@@ -1,9 +1,10 @@
-// A program that shares a session file with others: it sees access tokens come and go, or is killed at a chosen point.
+// A program that shares a session file with others: it sees access tokens come and go, or is killed at a chosen point. Its
+// clock can be ahead, in milliseconds.
 
 import { createSession } from "@daypass/client";
 import { fileStore } from "@daypass/client/node";
 
-const [, , origin = "", file = "", loops = "1", killAt = ""] = process.argv;
+const [, , origin = "", file = "", loops = "1", ahead = "0", killAt = ""] = process.argv;
 
 let writes = 0;
 
@@ -20,6 +21,7 @@ const session = createSession({
   transport: "token",
   store,
   environment: {
+    now: () => Date.now() + Number(ahead),
     fetch: async (input, init) => {
       pass("before-request");
       const answer = await fetch(input, init);
