@@ -1,5 +1,6 @@
 //! The built service as a process: prepared with the command line, started, killed and started again.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
@@ -49,7 +50,6 @@ pub enum ServiceError {
 }
 
 /// The service.
-#[derive(Debug)]
 pub struct Service {
     binary: PathBuf,
     folder: PathBuf,
@@ -57,6 +57,16 @@ pub struct Service {
     address: SocketAddr,
     settings: Vec<(&'static str, String)>,
     process: Option<Process>,
+}
+
+/// Without the settings, among which are secrets.
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.name)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A client that people sign in with.

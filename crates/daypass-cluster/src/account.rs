@@ -1,6 +1,7 @@
 //! What happened in a run, counted, and what must not have happened.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -78,11 +79,20 @@ impl Span {
     }
 }
 
+/// A node that was asked to leave, until it has renewed a session again.
+#[derive(Clone, Copy, Debug)]
+struct Absence {
+    node: SocketAddr,
+    begun: u64,
+    ended: Option<u64>,
+}
+
 /// Everything that is counted beside what nginx logs.
 #[derive(Debug)]
 pub(crate) struct Account {
     phase: Mutex<(Phase, u64)>,
     spans: Mutex<Vec<Span>>,
+    absences: Mutex<Vec<Absence>>,
     /// From an acknowledged end to the refusal at the last verifier.
     latencies: Mutex<Vec<(Phase, Duration)>>,
     unavailable: Mutex<u64>,
@@ -98,6 +108,7 @@ impl Account {
         Self {
             phase: Mutex::new((Phase::Quiet, now())),
             spans: Mutex::default(),
+            absences: Mutex::default(),
             latencies: Mutex::default(),
             unavailable: Mutex::default(),
             objections: Mutex::default(),
@@ -122,6 +133,24 @@ impl Account {
 
     pub(crate) fn spans(&self) -> Vec<Span> {
         lock(&self.spans).clone()
+    }
+
+    /// A node is asked to leave.
+    pub(crate) fn leaves(&self, node: SocketAddr) {
+        lock(&self.absences).push(Absence { node, begun: now(), ended: None });
+    }
+
+    /// It is there again.
+    pub(crate) fn is_back(&self, node: SocketAddr) {
+        for absence in lock(&self.absences).iter_mut().filter(|absence| absence.node == node) {
+            absence.ended.get_or_insert_with(now);
+        }
+    }
+
+    /// Whether this node was on its way out or in then.
+    pub(crate) fn was_leaving(&self, node: SocketAddr, at: u64) -> bool {
+        let covers = |absence: &Absence| absence.begun <= at && absence.ended.is_none_or(|ended| at <= ended);
+        lock(&self.absences).iter().any(|absence| absence.node == node && covers(absence))
     }
 
     /// An end that was acknowledged in this phase was known to the last verifier after so long.

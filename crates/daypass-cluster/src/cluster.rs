@@ -179,7 +179,8 @@ async fn look(account: &Account, stage: &Stage) -> Found {
     let failed = |phase: Phase| {
         let spans: Vec<_> = account.spans().into_iter().filter(|span| span.phase == phase).collect();
         let inside = |at: u64| spans.iter().any(|span| span.contains(at));
-        found.seen.iter().filter(|seen| seen.is_failure() && inside(seen.at)).count()
+        let was_leaving = |node, at| account.was_leaving(node, at);
+        found.seen.iter().filter(|seen| seen.is_failure(was_leaving) && inside(seen.at)).count()
     };
     let failed = u64::try_from(failed(Phase::RollingRestart)).unwrap_or(u64::MAX);
     account.object_to(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use daypass_postgres::testing::Cluster;
 use daypass_postgres::{PostgresOptions, PostgresStore};
-use daypass_storage::{StoreError, StoreResult};
+use daypass_storage::{Store as _, StoreError, StoreResult};
 use tokio::task::{JoinError, spawn_blocking};
 
 /// What the primary knows the standby by.
@@ -84,6 +84,11 @@ impl Pair {
         let url = self.primary.url(&self.database).parse();
         let url = url.map_err(|_| StoreError::Unavailable("its URL is none".to_owned()))?;
         PostgresStore::open(&url, &PostgresOptions::default(), Arc::new(())).await
+    }
+
+    /// The feed's epoch.
+    pub(crate) async fn epoch(&self) -> StoreResult<[u8; 16]> {
+        Ok(self.store().await?.feed(None, 1).await?.cursor.epoch)
     }
 
     async fn attend(&self) {

@@ -120,8 +120,12 @@ impl Faults {
     async fn restart_all(&mut self, round: usize) -> Result<(), Stuck> {
         self.stage.pair.migrate_further(round).await;
         for number in 0..NODES {
-            self.stage.node(number)?.service.stop().await?;
+            let node = self.stage.node(number)?;
+            let address = node.service.address();
+            self.account.leaves(address);
+            node.service.stop().await?;
             self.start_a_node(number).await?;
+            self.account.is_back(address);
         }
         Ok(())
     }
@@ -130,6 +134,7 @@ impl Faults {
     async fn fail_over(&mut self) -> Result<(), Stuck> {
         let metrics = self.stage.metrics();
         let healed = self.wire.counter(&metrics, "daypass_healed_total").await;
+        let epoch = self.stage.pair.epoch().await?;
         self.stage.pair.cut_standby_off().await;
         self.meanwhile().await?;
         if self.sabotage == Some(Sabotage::NoSynchronousStandby) {
@@ -145,6 +150,9 @@ impl Faults {
             self.account.object(Zero::Others, "rotations were lost, and no node says that it healed one");
         }
         self.healed = self.healed.saturating_add(healed);
+        if self.stage.pair.epoch().await? == epoch {
+            self.account.object(Zero::Others, "the feed has the epoch that it had before the fail-over");
+        }
         Ok(())
     }
 }

@@ -57,10 +57,12 @@ impl Seen {
     }
 
     /// Whether a session was not renewed though the database was in time: the last node that was asked did not say that
-    /// it was not, which on a busy machine happens without anybody's fault.
-    pub(crate) fn is_failure(&self) -> bool {
-        let last = self.asked.iter().rfind(|(asked, _)| asked.parse::<SocketAddr>().is_ok());
-        self.refresh && self.status != 200 && last.is_none_or(|(_, answer)| *answer != 503)
+    /// it was not, which on a busy machine happens without anybody's fault; or it was on its way out or in, and says 503
+    /// for that reason.
+    pub(crate) fn is_failure(&self, was_leaving: impl Fn(SocketAddr, u64) -> bool) -> bool {
+        let mut asked = self.asked.iter().filter_map(|(asked, answer)| Some((asked.parse().ok()?, answer)));
+        let excuses = |(node, answer): (SocketAddr, &u16)| *answer == 503 && !was_leaving(node, self.at);
+        self.refresh && self.status != 200 && !asked.next_back().is_some_and(excuses)
     }
 
     /// Whether this node renewed a session.
@@ -167,12 +169,15 @@ mod tests {
         assert!(seen.timed_out_at(one) && !seen.timed_out_at(two) && !seen.unavailable_at(one));
         let refused = Seen::read("1750000000.123|/v1/refresh|503|127.0.0.11:1|503").unwrap();
         assert!(refused.unavailable_at(one) && !refused.is_renewal() && !refused.was_passed_on());
-        assert!(!refused.is_failure(), "the database was slow");
+        assert!(!refused.is_failure(|_, _| false), "the database was slow");
+        assert!(refused.is_failure(|node, at| node == one && at == refused.at), "the node was leaving");
         for failed in ["502|127.0.0.11:1|502", "502|127.0.0.11:1, 127.0.0.12:2|503, 504", "502|nodes|502"] {
-            assert!(Seen::read(&format!("1750000000.123|/v1/refresh|{failed}")).unwrap().is_failure());
+            assert!(
+                Seen::read(&format!("1750000000.123|/v1/refresh|{failed}")).unwrap().is_failure(|_, _| false)
+            );
         }
         let slow = "1750000000.123|/v1/refresh|502|127.0.0.11:1, nodes|503, 502";
-        assert!(!Seen::read(slow).unwrap().is_failure());
+        assert!(!Seen::read(slow).unwrap().is_failure(|_, _| false));
         let other = Seen::read("1750000000.123|/v1/login|200|127.0.0.11:1|200").unwrap();
         assert!(!other.is_renewal());
         assert_eq!(Seen::read("nonsense"), None);

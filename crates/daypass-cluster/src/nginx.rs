@@ -32,9 +32,10 @@ impl Nginx {
         nodes: &[SocketAddr],
         retry: bool,
     ) -> Result<Self, Stuck> {
-        let configuration = configuration(address, nodes, retry);
+        let configuration = configuration(address, retry)?;
         let errors = folder.join("nginx.log");
         let written = std::fs::write(folder.join("nginx.conf"), configuration)
+            .and_then(|()| std::fs::write(folder.join("upstream.conf"), upstream(nodes)))
             .and_then(|()| OpenOptions::new().create(true).append(true).open(&errors));
         let errors = written.map_err(|error| Stuck(format!("nginx's files cannot be written: {error}")))?;
         let out = errors.try_clone().map_err(|error| Stuck(error.to_string()))?;
@@ -70,62 +71,92 @@ fn program() -> PathBuf {
     if debian.exists() { debian } else { PathBuf::from("nginx") }
 }
 
-/// A renewal, an end and a request for a client's own token may be sent again to another node, whatever became of them at
-/// the first: the attempt id says that it is the same renewal, a session ends once, and a token more is harmless. A sign-in
-/// is sent again only if it has not left, which is what nginx does with a POST unless it is told otherwise. Where no node
-/// answers, nginx says what a node would say: later.
-fn configuration(address: SocketAddrV4, nodes: &[SocketAddr], retry: bool) -> String {
-    let server = |node| format!("    server {node} max_fails=3 fail_timeout=1s;\n");
-    let servers = nodes.iter().map(server).collect::<Vec<_>>().concat();
-    let (plain, repeatable) =
-        if retry { ("error timeout", "error timeout http_503 non_idempotent") } else { ("off", "off") };
-    format!(
-        r#"daemon off;
-master_process off;
-pid nginx.pid;
-events {{ worker_connections 8192; }}
-http {{
-  log_format cluster '{FORMAT}';
+/// What `deploy/` gives to nginx: what is run here is that.
+const DEPLOYED: &str = include_str!("../../../deploy/nginx/nginx.conf");
+
+/// What of it is otherwise here: one process without rights, with its files in its own folder, on one address without TLS,
+/// where connections are not closed for having been used often, and with a log that can be read by program.
+const OTHERWISE: [(&str, &str); 8] = [
+    ("worker_processes auto;", "daemon off;\nmaster_process off;\npid nginx.pid;"),
+    ("include /etc/nginx/upstream.conf;", "include upstream.conf;"),
+    ("error_log /dev/stderr warn;", "error_log nginx.log warn;"),
+    (
+        "access_log /dev/stdout;",
+        "log_format cluster '{FORMAT}';
   access_log access.log cluster;
   client_body_temp_path tmp-body;
   proxy_temp_path tmp-proxy;
   fastcgi_temp_path tmp-fastcgi;
   uwsgi_temp_path tmp-uwsgi;
-  scgi_temp_path tmp-scgi;
-  upstream nodes {{
-{servers}    keepalive 64;
-  }}
-  server {{
-    listen {address} backlog=4096;
-    keepalive_requests 1000000;
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    proxy_set_header Host $http_host;
-    proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_connect_timeout 1s;
-    location / {{
-      proxy_pass http://nodes;
-      proxy_read_timeout 10s;
-      proxy_next_upstream {plain};
-    }}
-    error_page 502 504 = @later;
-    location @later {{
-      add_header Retry-After 1 always;
-      return 503;
-    }}
-    location ~ ^/(v1/refresh|v1/logout|oauth2/token)$ {{
-      proxy_pass http://nodes;
-      proxy_read_timeout 2s;
-      proxy_next_upstream {repeatable};
-    }}
-    location = /v1/revocations/stream {{
-      proxy_pass http://nodes;
-      proxy_buffering off;
-      proxy_read_timeout 15s;
-      proxy_next_upstream {plain};
-    }}
-  }}
-}}
-"#
-    )
+  scgi_temp_path tmp-scgi;",
+    ),
+    (
+        "  server {
+    listen 80;
+    return 308 https://$host$request_uri;
+  }
+",
+        "",
+    ),
+    (
+        "    ssl_certificate /etc/nginx/tls/fullchain.pem;
+    ssl_certificate_key /etc/nginx/tls/privkey.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:tls:10m;
+    ssl_session_tickets off;
+    # Early data can be sent again by anybody.
+    ssl_early_data off;
+",
+        "",
+    ),
+    ("listen 443 ssl;", "listen {ADDRESS} backlog=4096;\n    keepalive_requests 1000000;"),
+    ("proxy_set_header Host $host;", "proxy_set_header Host $http_host;"),
+];
+
+/// The settings that are deployed, as far as they can be the same here. Without `retry` no request goes to a second node.
+fn configuration(address: SocketAddrV4, retry: bool) -> Result<String, Stuck> {
+    let mut settings = DEPLOYED.to_owned();
+    for (there, here) in OTHERWISE {
+        if settings.matches(there).count() != 1 {
+            return Err(Stuck(format!(
+                "deploy/nginx/nginx.conf does not have once what is otherwise here: {there}"
+            )));
+        }
+        let here = here.replace("{FORMAT}", FORMAT).replace("{ADDRESS}", &address.to_string());
+        settings = settings.replace(there, &here);
+    }
+    if !retry {
+        let kept = settings.lines().filter(|line| !line.trim_start().starts_with("proxy_next_upstream"));
+        settings = kept.collect::<Vec<_>>().join("\n");
+        settings = settings.replacen("http {", "http {\n  proxy_next_upstream off;", 1);
+    }
+    Ok(settings)
+}
+
+/// Who the nodes are. One that has failed is asked again sooner than where a run may take longer.
+fn upstream(nodes: &[SocketAddr]) -> String {
+    let server = |node| format!("  server {node} max_fails=3 fail_timeout=1s;\n");
+    let servers = nodes.iter().map(server).collect::<Vec<_>>().concat();
+    format!("upstream daypass {{\n{servers}  keepalive 64;\n  keepalive_timeout 8s;\n}}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_deployed_can_be_run_here() {
+        let address = "127.0.0.41:20000".parse().unwrap();
+        let settings = configuration(address, true).unwrap();
+        assert!(
+            settings.contains("listen 127.0.0.41:20000 ")
+                && !settings.contains("/etc/")
+                && !settings.contains("/dev/")
+        );
+        let repeatable =
+            |line: &&str| line.trim() == "proxy_next_upstream error timeout http_503 non_idempotent;";
+        assert_eq!(settings.lines().filter(repeatable).count(), 3);
+        let alone = configuration(address, false).unwrap();
+        assert_eq!(alone.matches("proxy_next_upstream").count(), 1);
+    }
 }

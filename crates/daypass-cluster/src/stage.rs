@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use daypass_chaos::dice::Dice;
 use daypass_chaos::service::{Registered, Service, ServiceError, free_address};
+use daypass_storage::StoreError;
 use serde::Deserialize;
 use tokio::task::JoinError;
 
@@ -22,6 +23,12 @@ pub(crate) struct Stuck(pub(crate) String);
 
 impl From<ServiceError> for Stuck {
     fn from(error: ServiceError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<StoreError> for Stuck {
+    fn from(error: StoreError) -> Self {
         Self(error.to_string())
     }
 }
@@ -56,8 +63,7 @@ pub(crate) struct Node {
     pub(crate) metrics: SocketAddr,
 }
 
-/// All of it.
-#[derive(Debug)]
+/// All of it. It has no `Debug`, since there is a secret in it.
 pub(crate) struct Stage {
     pub(crate) pair: Pair,
     pub(crate) nodes: Vec<Node>,

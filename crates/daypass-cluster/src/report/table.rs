@@ -15,7 +15,9 @@ pub(super) fn of(report: &Report, colours: bool) -> String {
         table.row(&format!("  answered with {status}"), *count, None, "");
     }
     table.row("clients told to try later", report.told_later, None, "");
-    table.row("ends of sessions", of(report.revocations), None, "each known to all of 100 verifiers");
+    let known: usize = report.phases.values().map(|phase| phase.ends).sum();
+    let remark = format!("{known} known to all of {} verifiers before the run's last look", report.verifiers);
+    table.row("ends of sessions", of(report.revocations), None, &remark);
     table.row("later sign-ins that stay", of(report.later_sign_ins), None, "");
     let remark = format!("{} by what the nodes count", report.healed_by_metric);
     table.row("lost rotations healed", report.healed, None, &remark);
