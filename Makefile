@@ -35,12 +35,13 @@ model: ## Check rotation exhaustively: every configuration, every limit, every m
 	@scripts/setup.sh model
 	cargo run --locked --release -p daypass-model -- --deep
 
-browser: ## Run every scenario of the client in Chromium; make test has a part of them
+browser: ## Run every scenario of the client in Chromium, and the core of them in Firefox
 	@scripts/setup.sh chaos
 	cargo build --locked -p daypass
 	npm ci --prefix sdk
 	npm run build --prefix sdk
 	DAYPASS_BINARY=$(CURDIR)/target/debug/daypass npm test --prefix sdk --workspace @daypass/browser-tests
+	DAYPASS_BINARY=$(CURDIR)/target/debug/daypass npm run test:firefox --prefix sdk --workspace @daypass/browser-tests
 
 chaos: ## Run the real thing, browser and Node included, under faults, kills and thieves: a million rotations, twice
 	@scripts/setup.sh chaos

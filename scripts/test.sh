@@ -51,7 +51,7 @@ step "programs" cargo build --workspace --all-features --bins --locked
 step "demo" target/debug/daypass demo
 step "client in JavaScript" package client
 step "verifier in JavaScript" package verify
-step "browser" npm run test:short --prefix sdk --workspace @daypass/browser-tests
+step "browser" package browser-tests
 step "example web" web_example
 step "fresh project" scripts/fresh.sh --binary target/debug/daypass
 step "snippets" scripts/snippets.sh --binary target/debug/daypass

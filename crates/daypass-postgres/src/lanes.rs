@@ -14,6 +14,7 @@ use std::time::Duration;
 use daypass_core::SessionId;
 use daypass_storage::{RotateRequest, Rotated, StoreError, StoreResult};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::connect::{Connection, Connector};
 use crate::moment::Timekeeper;
@@ -21,6 +22,9 @@ use crate::rotate::{Batches, Outcome, blocked, rotate};
 use crate::store::Observer;
 use crate::trouble::{Trouble, overloaded};
 use crate::tx::TRIES;
+
+/// How long a lane waits at most for as many rotations as it had before.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// A rotation, and whoever waits for it.
 struct Job {
@@ -140,7 +144,10 @@ impl Lanes {
 async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>, end: Option<End>) {
     let mut connection = None;
     let mut jobs = Vec::with_capacity(lane.batch);
+    let mut before = Before::default();
     while queue.recv_many(&mut jobs, lane.batch).await > 0 {
+        linger(&mut queue, &mut jobs, &before).await;
+        before = Before { jobs: jobs.len(), took: Duration::ZERO };
         // Whoever has gone, for it took too long, asks again: only a later answer would be late.
         jobs.retain(|job| !job.reply.is_closed());
         let begun = lane.observer.nanos();
@@ -150,7 +157,9 @@ async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>, end: Option<End>) {
             match (lane.transact(&mut connection, &requests, batches).await, &end) {
                 (Ok(Outcome::Ending(sessions)), Some(end)) => hand_over(&mut jobs, &sessions, end),
                 (Ok(Outcome::Done(answers)), _) => {
-                    lane.observer.committed(jobs.len(), lane.observer.nanos().saturating_sub(begun));
+                    let nanos = lane.observer.nanos().saturating_sub(begun);
+                    before.took = Duration::from_nanos(nanos);
+                    lane.observer.committed(jobs.len(), nanos);
                     for (job, answer) in jobs.drain(..).zip(answers) {
                         let _gone = job.reply.send(answer);
                     }
@@ -160,6 +169,22 @@ async fn work(lane: Lane, mut queue: mpsc::Receiver<Job>, end: Option<End>) {
             }
         }
     }
+}
+
+/// The batch before, if it was committed.
+#[derive(Default)]
+struct Before {
+    jobs: usize,
+    took: Duration,
+}
+
+/// Waits for as many as there were in the batch before, for no longer than twice what that one took: those who are answered
+/// together ask again together, and a transaction costs the same for one as for all of them. Whoever comes alone is not kept.
+async fn linger<T>(queue: &mut mpsc::Receiver<T>, jobs: &mut Vec<T>, before: &Before) {
+    let missing = |jobs: &Vec<T>| before.jobs.saturating_sub(jobs.len());
+    let fill = async { while missing(jobs) > 0 && queue.recv_many(jobs, missing(jobs)).await > 0 {} };
+    // Those who have come meanwhile are in the batch, however many are missing.
+    let _complete = timeout(before.took.saturating_mul(2).min(LINGER), fill).await;
 }
 
 /// Takes what is asked of these sessions out of a batch, and hands it over.
@@ -247,5 +272,39 @@ fn copy_of(error: &StoreError) -> StoreError {
         StoreError::Corrupt(text) => StoreError::Corrupt(text.clone()),
         StoreError::Schema(text) => StoreError::Schema(text.clone()),
         other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// How many are in the batch, and after how many milliseconds, if one is there, and the others come a millisecond
+    /// apart.
+    async fn lingered(before: Before, others: u8) -> (usize, u128) {
+        let (sender, mut queue) = mpsc::channel(8);
+        let begun = Instant::now();
+        tokio::spawn(async move {
+            for other in 0..others {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                sender.send(other).await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut jobs = vec![0];
+        linger(&mut queue, &mut jobs, &before).await;
+        (jobs.len(), begun.elapsed().as_millis())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_waits_for_as_many_as_before_for_twice_as_long_as_they_took() {
+        let before = |jobs, took| Before { jobs, took: Duration::from_millis(took) };
+        assert_eq!(lingered(before(3, 2), 7).await, (3, 2), "until they are there");
+        assert_eq!(lingered(before(3, 1), 0).await, (1, 2), "or for so long");
+        assert_eq!(lingered(before(5, 5000), 1).await, (2, LINGER.as_millis()));
+        assert_eq!(lingered(before(1, 5000), 7).await, (1, 0), "whoever is alone is not kept");
+        assert_eq!(lingered(Before::default(), 7).await, (1, 0));
     }
 }
