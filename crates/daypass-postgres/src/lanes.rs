@@ -1,7 +1,8 @@
 //! Lanes: queues of rotations, each worked off by one task on a connection of its own.
 //!
 //! The same session always goes through the same lane, so that lanes that renew never wait for each other.
-//! What has queued while a lane's last batch was under way makes its next one.
+//! What has queued while a lane's last batch was under way makes its next one; if that is fewer than before, a lane waits
+//! a moment for the others.
 //!
 //! One more lane is where sessions end, which waits for the standby, with their rows locked. Requests
 //! leave for it whose token came back, whose session is over, or whose rows somebody keeps, and later ones

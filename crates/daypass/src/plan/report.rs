@@ -68,12 +68,12 @@ impl Report {
             (
                 "transactions a second",
                 |plan| of(plan, |database| grouped(database.transactions)),
-                format!("at the peak: {TRANSACTIONS_OF_1000} for 1,000 renewals in batches of 19, measured"),
+                format!("at the peak: {TRANSACTIONS_OF_1000} for 1,000 renewals in batches of 29, measured"),
             ),
             (
                 "statements a second",
                 |plan| of(plan, |database| grouped(database.statements)),
-                format!("at the peak: {STATEMENTS_OF_100} for 100 renewals in batches of 19, measured"),
+                format!("at the peak: {STATEMENTS_OF_100} for 100 renewals in batches of 29, measured"),
             ),
             (
                 "feed reads a second",

@@ -373,16 +373,16 @@ mod tests {
     #[test]
     fn what_a_database_does_follows_from_what_a_renewal_costs() {
         let plan = planned(100_000_000);
-        // 333,334 a second on nodes of 1,928 each: 173, and one to spare.
-        assert_eq!(plan.nodes, 174);
+        // 333,334 a second on nodes of 5,501 each: 61, and one to spare.
+        assert_eq!(plan.nodes, 62);
         let database = plan.database.unwrap();
-        assert_eq!(database.connections, 1_914);
-        assert_eq!((database.transactions, database.statements), (17_334, 170_001));
-        assert_eq!(database.feed_reads, 6_960);
-        assert_eq!(database.log_bytes_at_peak, 102_666_872);
+        assert_eq!(database.connections, 682);
+        assert_eq!((database.transactions, database.statements), (11_667, 123_334));
+        assert_eq!(database.feed_reads, 2_480);
+        assert_eq!(database.log_bytes_at_peak, 108_333_550);
         // 603,333,334 rows are 18,282,829 pages, each once in 15 minutes.
         assert_eq!(database.image_bytes, 166_414_373);
-        assert_eq!(database.log_bytes_a_day, (51_333_334 + 166_414_373) * DAY_S);
+        assert_eq!(database.log_bytes_a_day, (54_166_667 + 166_414_373) * DAY_S);
     }
 
     #[test]
@@ -397,14 +397,14 @@ mod tests {
             let ends = end_of_primary(&DEMAND, &assumed);
             (ends.with, ends.sessions)
         };
-        // 32 cores, half of 61,696 a second, 300 s of it at twice the average.
-        assert_eq!(end(ASSUMED), (Limit::Cores, 9_254_400));
+        // 32 cores, half of 176,032 a second, 300 s of it at twice the average.
+        assert_eq!(end(ASSUMED), (Limit::Cores, 26_404_800));
         let broad = Assumed { primary_cores: 1_000, ..ASSUMED };
-        // 44 nodes work, of 1,928 each.
-        assert_eq!(end(broad), (Limit::Connections, 25_449_600));
+        // 44 nodes work, of 5,501 each.
+        assert_eq!(end(broad), (Limit::Connections, 72_613_200));
         let pooled = Assumed { primary_connections: 100_000, ..broad };
-        assert_eq!(end(pooled), (Limit::Log, 74_327_046));
-        assert_eq!(planned(100_000_000).database.unwrap().primaries, 11);
+        assert_eq!(end(pooled), (Limit::Log, 72_794_052));
+        assert_eq!(planned(100_000_000).database.unwrap().primaries, 4);
         let nothing = Assumed { primary_connections: 0, ..ASSUMED };
         assert_eq!(end(nothing), (Limit::Connections, 0));
     }

@@ -120,9 +120,11 @@ fn the_documents_tell_the_figures() {
     ] {
         assert!(performance.contains(&told), "docs/performance.md does not tell {told:?}");
     }
-    let (_, rate) = performance.split_once("| renewals a second | ").unwrap();
-    let rate: u64 = rate.split_once(' ').unwrap().0.replace(',', "").parse().unwrap();
-    assert_eq!(rate / 2, POSTGRESQL_PER_CORE, "on two cores");
+    let (_, rates) = performance.split_once("| renewals on one node, as a share of the floor's | ").unwrap();
+    let rates = rates.split_once('(').unwrap().1.split_once(" beside").unwrap().0.replace(" and ", ", ");
+    let mut rates: Vec<u64> = rates.split(", ").map(|rate| rate.replace(',', "").parse().unwrap()).collect();
+    rates.sort_unstable();
+    assert_eq!(rates[1] / 2, POSTGRESQL_PER_CORE, "the median of three, on two cores");
     let scale = read("scale.md");
     for told in [
         format!("| `sessions` | {SESSION_BYTES}; {SESSIONS_A_PAGE} on a page |"),
