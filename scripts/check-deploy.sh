@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what is in deploy/ as far as this machine can: YAML by Python, nginx's settings by nginx, scripts by
-# bash, and settings of the service by the service. BINARY=PATH is the service; what is not there is skipped, and said.
+# bash, and settings of the service by the service. BINARY=PATH is the service; without it its part is skipped, and said.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
@@ -16,7 +16,7 @@ scripts() {
 }
 
 yaml() {
-  python3 -c 'import yaml' 2>/dev/null || { say "YAML: skipped, since Python has no yaml"; return 0; }
+  python3 -c 'import yaml' || die "YAML: Python has no yaml; scripts/setup.sh test installs it"
   python3 - <<'PYTHON' || die "YAML"
 import glob, sys, yaml
 
@@ -63,9 +63,9 @@ PYTHON
 # nginx wants to find every host and file that it is told of.
 nginx_settings() {
   local nginx list
-  nginx=$(command -v nginx || command -v /usr/sbin/nginx) || { say "nginx: skipped, since it is not installed"; return 0; }
+  nginx=$(command -v nginx || command -v /usr/sbin/nginx) || die "nginx is not installed; scripts/setup.sh test installs it"
   openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -keyout "$made/privkey.pem" -out "$made/fullchain.pem" 2>/dev/null ||
-    { say "nginx: skipped, since there is no openssl"; return 0; }
+    die "nginx: openssl made no certificate"
   for list in deploy/nginx/upstream-*.conf; do
     sed -E 's/server [a-z0-9]+:/server 127.0.0.1:/' "$list" >"$made/upstream.conf"
     sed -E -e "s|/etc/nginx/tls|$made|; s|/etc/nginx/upstream.conf|$made/upstream.conf|; s|/dev/std(out\|err)|$made/log|" \

@@ -23,6 +23,7 @@ need_python() {
   has curl || packages+=(curl)
   has python3 || packages+=(python3)
   python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+  python3 -c 'import yaml' 2>/dev/null || packages+=(python3-yaml)
 }
 
 need_node() {

@@ -87,6 +87,23 @@ test("a cookie newer than its ids: the tab that has just renewed is given a mome
   );
 });
 
+test("what another tab writes while a mismatch waits is taken over, and nothing is rotated twice", async () => {
+  const stage = new Stage();
+  const browser = new Browser();
+  Object.assign(browser, { locks: undefined });
+  const { session: early } = await stage.signedIn({}, browser);
+  const { session: late } = stage.open({}, browser);
+  await stage.clock.through(late.getAccessToken());
+  await stage.clock.advance(stage.service.lifetime * 1000);
+  // The other tab's cookie is in the jar, and its record not yet in the store.
+  stage.service.next(REFRESH, { status: 409, json: { error: "mismatch", generation: 1 } });
+  const waiting = late.getAccessToken();
+  await until(() => stage.service.requests(REFRESH).length === 1);
+  const token = await stage.clock.through(early.getAccessToken());
+  assert.equal(await stage.clock.through(waiting), token);
+  assert.deepEqual([stage.service.requests(REFRESH).length, stage.service.rotations], [2, 1]);
+});
+
 test("a mismatch is adopted if it is newer, and only then", async () => {
   const stage = new Stage();
   const { session } = await stage.expired();
