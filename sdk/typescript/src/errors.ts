@@ -44,7 +44,7 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
-const COOKIE_MISSING = "the session cookie is gone, or blocked as cross-site (use one site, or token transport)";
+const COOKIE_MISSING = "the session cookie is gone or blocked: use one site or token transport";
 
 /** Why there is no access token. No text in it is a token, an attempt id or a password. */
 export class SessionError extends Error {

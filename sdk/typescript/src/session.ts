@@ -130,7 +130,7 @@ function lead(env: Environment, loginUrl: string): void {
 
 /** What has to be a list, also where no compiler has seen it. */
 function list(what: readonly string[]): readonly string[] {
-  if (!Array.isArray(what)) throw config("allowedOrigins is no list");
+  if (!Array.isArray(what)) throw config("allowedOrigins: no list");
   return what;
 }
 
@@ -147,5 +147,5 @@ function checked(text: string, env: Environment, allowHttp: boolean, path = /^/)
   } catch {
     // No URL at all.
   }
-  throw config("not a plain https URL");
+  throw config("no plain https URL");
 }

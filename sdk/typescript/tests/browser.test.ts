@@ -6,7 +6,7 @@ import { type Environment, indexedDbStore, type SessionError } from "@daypass/cl
 import { localStorageStore } from "@daypass/client/local-storage";
 import { IDBFactory } from "fake-indexeddb";
 import { flush } from "./support/clock.js";
-import { API } from "./support/service.js";
+import { API, SERVICE } from "./support/service.js";
 import { ADA, Browser, gate, LOGOUT, REFRESH, Stage, type Tab, until } from "./support/stage.js";
 
 type Channel = NonNullable<ReturnType<Environment["channel"]>>;
@@ -115,6 +115,7 @@ test("a tab that has slept hears of older tokens first, and waits for the newest
     await stage.clock.advance(stage.service.lifetime * 1000);
     await stage.clock.through(awake.getAccessToken());
   }
+  const began = stage.clock.running;
   const token = sleeper.getAccessToken();
   // It has asked, and the answer comes after what it missed.
   await until(() => missed.length > 2);
@@ -123,8 +124,30 @@ test("a tab that has slept hears of older tokens first, and waits for the newest
     for (let i = 0; i < 20; i++) await flush();
     hear();
   }
-  assert.equal(await stage.clock.through(token), await awake.getAccessToken());
+  assert.equal(await token, await awake.getAccessToken(), "before anybody's patience is over");
+  assert.equal(stage.clock.running, began);
   assert.equal(stage.service.rotations, 2);
+});
+
+test("a late answer of a tab that has slept takes the newest token from nobody", async () => {
+  const stage = new Stage();
+  const browser = new Browser();
+  const sleeper = browser.channel(`daypass:${SERVICE}`);
+  let old: unknown;
+  sleeper.onmessage = ({ data }) => {
+    if ((data as { record?: object }).record) old ??= data;
+  };
+  const { session } = await stage.signedIn({}, browser);
+  await until(() => old !== undefined);
+  await stage.clock.advance(stage.service.lifetime * 1000);
+  const token = await stage.clock.through(session.getAccessToken());
+  await flush();
+  sleeper.postMessage(old);
+  await flush();
+  const { session: next } = stage.open({}, browser);
+  await flush();
+  assert.equal(await stage.clock.through(next.getAccessToken()), token);
+  assert.equal(stage.service.rotations, 1);
 });
 
 test("s12 a tab closed in mid-refresh: the next one repeats its attempt", async () => {

@@ -18,6 +18,8 @@ const ARGUMENTS = [
   "--disable-component-update",
   "--disable-sync",
   "--disable-extensions",
+  "--disable-breakpad",
+  "--disable-crash-reporter",
   "--no-default-browser-check",
   "--remote-debugging-port=0",
 ];

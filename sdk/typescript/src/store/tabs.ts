@@ -2,7 +2,7 @@
 // token, which is written nowhere, by messages.
 
 import { type Environment, within } from "../environment.js";
-import { type SessionRecord, sameSession } from "../record.js";
+import type { SessionRecord } from "../record.js";
 import { announcer } from "./announce.js";
 import { memoryStore, type Stored, type TokenStore } from "./store.js";
 
@@ -22,12 +22,19 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
   let heard: SessionRecord | undefined;
   /** The generation that the store had when it was last looked at. */
   let seen = 0;
+  /** What somebody waits to hear the token of. */
+  let wanted: SessionRecord | null;
+  let waiting: Promise<void> | undefined;
   let hearing: (() => unknown) | undefined;
 
+  /** By how many generations what was heard is ahead of a record; behind another session's, and behind none. */
+  const ahead = (record: SessionRecord | null): number =>
+    record && heard?.session_id === record.session_id ? heard.generation - record.generation : -1;
+
   const whole = (stored: Stored): Stored => {
-    const { record } = stored;
-    const serves = record && heard && sameSession(heard, record) && heard.generation === record.generation;
-    return serves ? { ...stored, record: { ...record, ...heard, attempts: record.attempts } } : stored;
+    // None is ahead of no record.
+    const record = stored.record as SessionRecord;
+    return ahead(record) === 0 ? { ...stored, record: { ...record, ...heard, attempts: record.attempts } } : stored;
   };
 
   return {
@@ -38,19 +45,22 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
       const stored = await inner.load().catch((error) => {
         // Ids that may have been sent must not be forgotten: an error that passes stands, and so does any later one. Where there
         // is no IndexedDB, or looking at it is forbidden, there are none.
-        if (!isFirst || !/^(Type|Security|InvalidState)Error|denied permission/.test(String(error))) throw error;
+        if (!isFirst || !/^(Type|Security|InvalidState)Error|denied permission/.test(error)) throw error;
         inner = noStore;
         return inner.load();
       });
-      const generation = stored.record?.generation ?? 0;
+      const { record } = stored;
+      const generation = record?.generation ?? 0;
       if (isFirst) post("need" satisfies Message);
       // Another tab has just renewed: its token serves here, too.
-      else if (generation > seen && whole(stored) === stored) {
-        await within<void>(env, NEIGHBOURS_WAIT, (end) => {
-          // Those who have slept tell of older ones.
-          hearing = () => whole(stored) !== stored && end();
+      else if (generation > seen && ahead(record) < 0) {
+        wanted = record;
+        waiting ??= within<void>(env, NEIGHBOURS_WAIT, (end) => {
+          hearing = () => ahead(wanted) >= 0 && end();
           post("need" satisfies Message);
         });
+        await waiting;
+        waiting = undefined;
       }
       isFirst = false;
       seen = generation;
@@ -67,9 +77,11 @@ export function tabStore(env: Environment, service: string, idStore: TokenStore 
     },
     subscribe: (listener) =>
       listen((data) => {
-        const message = data as Message;
-        if (message !== "need") {
-          if (message.record?.access_token) heard = message.record;
+        // A text has no record.
+        const { record } = data as { readonly record?: SessionRecord | null };
+        if (record !== undefined) {
+          // Those who have slept tell of older ones.
+          if (record?.access_token && ahead(record) <= 0) heard = record;
           hearing?.();
           listener();
         } else if (heard) post({ record: heard } satisfies Message);

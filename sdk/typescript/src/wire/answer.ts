@@ -55,10 +55,10 @@ function refused(status: number, body: string, transport: Transport): Answer | u
   }
   if (status === 400 && error === "invalid_grant") {
     if (reason === "superseded") return { is: reason };
-    const known = /^(expired|revoked|reused)$/.test(String(reason));
+    const known = /^(expired|revoked|reused)$/.test(reason as string);
     return { is: "ended", reason: known ? (reason as SignOutReason) : "unknown" };
   }
-  if (![400, 401].includes(status) || !DENIED.test(String(error))) return undefined;
+  if (![400, 401].includes(status) || !DENIED.test(error as string)) return undefined;
   // A client that sends a cookie has no token to forget in a body.
   return transport === "cookie" && String(error_description).includes("refresh_token")
     ? { is: "no_cookie" }

@@ -28,7 +28,7 @@ export function readPair(body: string, transport: Transport): Pair | undefined {
   const byCookie = transport === "cookie";
   const fits =
     // What is not to be sent as a Bearer (RFC 6750) is of no use here.
-    /^bearer$/i.test(String(json["token_type"])) &&
+    /^bearer$/i.test(json["token_type"] as string) &&
     [access_token, session_id, byCookie ? "cookie" : refresh_token].every(isText) &&
     [expires_in, generation, refresh_in, server_time, refresh_expires_in].every(isWhole);
   return fits ? ({ ...json, refresh_token: byCookie ? undefined : refresh_token } as unknown as Pair) : undefined;
