@@ -30,13 +30,16 @@ soak: ## Make 100,000 calls through client and verifier, with faults; nobody may
 	@scripts/setup.sh soak
 	cargo run --locked --release -p daypass-testkit --features soak --bin daypass-soak -- --calls 100000
 	cargo test --locked -p daypass-client --features contract --test processes -- two_hundred --include-ignored
+	cargo build --locked -p daypass
+	npm ci --prefix sdk
+	DAYPASS_BINARY=$(CURDIR)/target/debug/daypass DAYPASS_LOOPS=200 npm test --prefix sdk --workspace @daypass/client -- file
 
 model: ## Check rotation exhaustively: every configuration, every limit, every mutant
 	@scripts/setup.sh model
 	cargo run --locked --release -p daypass-model -- --deep
 
 browser: ## Run every scenario of the client in Chromium, and the core of them in Firefox
-	@scripts/setup.sh chaos
+	@scripts/setup.sh browser
 	cargo build --locked -p daypass
 	npm ci --prefix sdk
 	npm run build --prefix sdk
@@ -54,7 +57,7 @@ chaos: ## Run the real thing, browser and Node included, under faults, kills and
 cluster: ## Run three nodes behind nginx on a primary and its standby, under load and faults
 	@scripts/setup.sh cluster
 	cargo build --locked --release -p daypass -p daypass-cluster
-	target/release/daypass-cluster --json target/cluster.json
+	target/release/daypass-cluster --strict --json target/cluster.json
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|bench|crash|soak|model|chaos|cluster|all`.
+# Installs what is missing for a target of the Makefile: `scripts/setup.sh demo|lint|test|browser|bench|crash|soak|model|chaos|cluster|all`.
 # System packages come from apt, if there is one and this is root; otherwise they are named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,6 +39,9 @@ need_chromium() {
   [[ -x ${CHROMIUM:-/usr/bin/chromium} ]] || packages+=(chromium)
   has openssl || packages+=(openssl)
 }
+
+# FIREFOX names another one.
+need_firefox() { [[ -x ${FIREFOX:-/usr/bin/firefox-esr} ]] || packages+=(firefox-esr); }
 
 # PostgreSQL and PgBouncer as programs alone: tests start private clusters of their own, and no cluster of the
 # system's is made or started.
@@ -97,14 +100,16 @@ install_packages() {
 }
 
 case ${1:-all} in
-  demo | crash | soak | model) steps=(need_rust need_compiler) ;;
+  demo | crash | model) steps=(need_rust need_compiler) ;;
+  soak) steps=(need_rust need_compiler need_node) ;;
+  browser) steps=(need_rust need_compiler need_node need_chromium need_firefox) ;;
   chaos) steps=(need_rust need_compiler need_node need_chromium) ;;
   cluster) steps=(need_rust need_compiler need_postgresql need_nginx) ;;
   lint) steps=(need_rust need_compiler need_node lint_tools) ;;
   test) steps=(need_rust need_compiler need_python need_node need_chromium need_postgresql need_nginx lint_tools) ;;
   bench) steps=(need_rust need_compiler need_wrk need_postgresql) ;;
-  all) steps=(need_rust need_compiler need_python need_node need_chromium need_wrk need_postgresql need_nginx lint_tools) ;;
-  *) die "unknown target $1; there are demo, lint, test, bench, crash, soak, model, chaos, cluster, all" ;;
+  all) steps=(need_rust need_compiler need_python need_node need_chromium need_firefox need_wrk need_postgresql need_nginx lint_tools) ;;
+  *) die "unknown target $1; there are demo, lint, test, browser, bench, crash, soak, model, chaos, cluster, all" ;;
 esac
 
 lint_tools() {

@@ -61,6 +61,7 @@ step "bench login" target/debug/daypass bench login --users 4 --connections 4 --
 step "soak" target/debug/daypass-soak --calls 5000
 step "model" target/debug/daypass-model
 step "chaos" target/debug/daypass-chaos --rotations 5000 --seed 1 --javascript sdk/browser/build/src/chaos-client.js
+step "chaos, PostgreSQL" target/debug/daypass-chaos --rotations 1500 --seed 2 --database
 step "cluster" target/debug/daypass-cluster --short
 step "crash" scripts/crash.sh --kills 3 --binary target/debug/daypass
 finish

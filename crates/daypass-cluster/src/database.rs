@@ -3,11 +3,17 @@
 use std::net::SocketAddrV4;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use daypass_ambient::{Clock as _, SystemClock};
 use daypass_postgres::testing::Cluster;
 use daypass_postgres::{PostgresOptions, PostgresStore};
 use daypass_storage::{Store as _, StoreError, StoreResult};
 use tokio::task::{JoinError, spawn_blocking};
+
+/// How often a busy database is asked again, and how long after.
+const TRIES: u32 = 60;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the primary knows the standby by.
 const STANDBY: &str = "standby";
@@ -86,9 +92,19 @@ impl Pair {
         PostgresStore::open(&url, &PostgresOptions::default(), Arc::new(())).await
     }
 
-    /// The feed's epoch.
+    /// The feed's epoch, as soon as the database has the time to say so.
     pub(crate) async fn epoch(&self) -> StoreResult<[u8; 16]> {
-        Ok(self.store().await?.feed(None, 1).await?.cursor.epoch)
+        let mut tries = 0;
+        loop {
+            let epoch = async { Ok(self.store().await?.feed(None, 1).await?.cursor.epoch) };
+            match epoch.await {
+                Err(StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_)) if tries < TRIES => {
+                    tries += 1;
+                }
+                epoch => return epoch,
+            }
+            SystemClock.sleep(PAUSE).await;
+        }
     }
 
     async fn attend(&self) {

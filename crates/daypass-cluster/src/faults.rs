@@ -118,7 +118,16 @@ impl Faults {
 
     /// As when a release is replaced: the schema first, the nodes one by one on what the next one has made of it.
     async fn restart_all(&mut self, round: usize) -> Result<(), Stuck> {
+        // Nor is a renewal excused that a migration was in the way of.
+        let nodes: Vec<_> = self.stage.nodes.iter().map(|node| node.service.address()).collect();
+        for node in &nodes {
+            self.account.leaves(*node);
+        }
         self.stage.pair.migrate_further(round).await;
+        self.meanwhile().await?;
+        for node in nodes {
+            self.account.is_back(node);
+        }
         for number in 0..NODES {
             let node = self.stage.node(number)?;
             let address = node.service.address();

@@ -32,10 +32,10 @@ impl Nginx {
         nodes: &[SocketAddr],
         retry: bool,
     ) -> Result<Self, Stuck> {
-        let configuration = configuration(address, retry)?;
+        let (configuration, upstream) = (configuration(address, retry)?, upstream(nodes)?);
         let errors = folder.join("nginx.log");
         let written = std::fs::write(folder.join("nginx.conf"), configuration)
-            .and_then(|()| std::fs::write(folder.join("upstream.conf"), upstream(nodes)))
+            .and_then(|()| std::fs::write(folder.join("upstream.conf"), upstream))
             .and_then(|()| OpenOptions::new().create(true).append(true).open(&errors));
         let errors = written.map_err(|error| Stuck(format!("nginx's files cannot be written: {error}")))?;
         let out = errors.try_clone().map_err(|error| Stuck(error.to_string()))?;
@@ -133,11 +133,17 @@ fn configuration(address: SocketAddrV4, retry: bool) -> Result<String, Stuck> {
     Ok(settings)
 }
 
-/// Who the nodes are. One that has failed is asked again sooner than where a run may take longer.
-fn upstream(nodes: &[SocketAddr]) -> String {
-    let server = |node| format!("  server {node} max_fails=3 fail_timeout=1s;\n");
-    let servers = nodes.iter().map(server).collect::<Vec<_>>().concat();
-    format!("upstream daypass {{\n{servers}  keepalive 64;\n  keepalive_timeout 8s;\n}}\n")
+/// The list of nodes that is deployed, with these nodes in their places.
+fn upstream(nodes: &[SocketAddr]) -> Result<String, Stuck> {
+    let mut list = include_str!("../../../deploy/nginx/upstream-compose.conf").to_owned();
+    for (number, node) in (1..).zip(nodes) {
+        let there = format!("server node{number}:8080 ");
+        if !list.contains(&there) {
+            return Err(Stuck(format!("deploy/nginx/upstream-compose.conf has no {there}")));
+        }
+        list = list.replace(&there, &format!("server {node} "));
+    }
+    Ok(list)
 }
 
 #[cfg(test)]
@@ -156,6 +162,9 @@ mod tests {
         let repeatable =
             |line: &&str| line.trim() == "proxy_next_upstream error timeout http_503 non_idempotent;";
         assert_eq!(settings.lines().filter(repeatable).count(), 3);
+        let nodes = ["127.0.0.11:1", "127.0.0.12:2", "127.0.0.13:3"].map(|node| node.parse().unwrap());
+        let list = upstream(&nodes).unwrap();
+        assert!(!list.contains("node") && list.contains("server 127.0.0.13:3 max_fails="), "{list}");
         let alone = configuration(address, false).unwrap();
         assert_eq!(alone.matches("proxy_next_upstream").count(), 1);
     }

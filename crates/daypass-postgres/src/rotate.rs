@@ -126,20 +126,22 @@ pub(crate) async fn rotate(
 pub(crate) async fn blocked(
     connection: &Connection,
     requests: &[&RotateRequest],
+    longest: Duration,
 ) -> Result<BTreeSet<SessionId>, Trouble> {
     const FREE: &str = "select s.id from daypass.sessions s join daypass.subjects u on u.sub = s.subject \
                         where s.id = any($1) for update of s skip locked for key share of u skip locked";
     let mut sessions: BTreeSet<SessionId> = requests.iter().map(|request| request.session).collect();
     let ids: Vec<Id> = sessions.iter().map(|id| (*id).into()).collect();
     let which: [_; 1] = [(&ids as _, Type::UUID_ARRAY)];
+    let beginning = begin(longest);
     // A commit, even of nothing but locks, would wait for the standby.
-    let (begun, free, ended) = tokio::join!(
+    let (opened, free, ended) = tokio::join!(
         biased;
-        connection.batch("begin"),
+        connection.batch(&beginning),
         connection.rows(FREE, &which),
         connection.batch("rollback"),
     );
-    begun?;
+    opened?;
     for row in free? {
         sessions.remove(&SessionId::from(get::<Id>(&row, 0)?));
     }

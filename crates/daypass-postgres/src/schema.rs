@@ -26,6 +26,15 @@ const STEPS: &[Step] = &[
 /// How long a statement of a migration may take.
 const PATIENCE: Duration = Duration::from_hours(1);
 
+/// How long a step waits for a lock: whoever comes after it waits as long, nodes among them.
+const LOCK: &str = "set local lock_timeout = '1s'";
+
+/// The pause before a step tries again that somebody's locks were in the way of.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often it does.
+const TRIES: u32 = 600;
+
 /// What [`migrate`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Migrated {
@@ -37,6 +46,7 @@ pub struct Migrated {
 
 /// Brings the schema of the database at `url` up to this release, step by step, each whole or not at all:
 /// after an error, running it again goes on. Does nothing where it is up to date, and may run beside another and beside nodes of the release before.
+/// A step waits for the locks of others a second at a time and for ten minutes in all, so that nobody waits behind it for longer.
 ///
 /// # Errors
 /// [`StoreError::Schema`] for a schema of a newer release; [`StoreError::Unavailable`] where the
@@ -62,13 +72,19 @@ async fn take_steps(connection: &Connection, steps: &[Step]) -> Result<Migrated,
     if at > steps.len() {
         return Err(newer(at).into());
     }
+    let mut tries = 0;
     while let Some(step) = steps.get(at) {
         let taken = one_step(connection, step, at).await;
         let before = at;
         at = reached().await?;
-        // Of two that take a step at once the second fails, and goes on.
-        if at == before {
-            taken?;
+        match taken {
+            // Of two that take a step at once the second fails, and goes on.
+            _ if at > before => tries = 0,
+            Err(Trouble::Blocked(_)) if tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            taken => taken?,
         }
     }
     Ok(Migrated { from: found, to: at })
@@ -85,7 +101,7 @@ async fn one_step(connection: &Connection, step: &Step, at: usize) -> Result<(),
     };
     let (sql, fits, to) = (step.sql, step.fits, at + 1);
     let all = format!(
-        "begin; set local synchronous_commit = on; {first};\n{sql}\n\
+        "begin; set local synchronous_commit = on; {LOCK}; {first};\n{sql}\n\
          update daypass.schema set version = {to}, fits = {fits}; commit"
     );
     let taken = connection.batch(&all).await;

@@ -42,7 +42,6 @@ const SETTINGS: &str = "unix_socket_directories = ''\nmax_connections = 300\nfsy
                         log_min_messages = warning\nwal_retrieve_retry_interval = 200\n";
 
 /// A running cluster of PostgreSQL.
-#[derive(Debug)]
 pub struct Cluster {
     under: PathBuf,
     folder: PathBuf,
@@ -51,6 +50,16 @@ pub struct Cluster {
     owner: Option<(u32, u32)>,
     databases: AtomicU32,
     _undertaker: Child,
+}
+
+/// Without the password.
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster")
+            .field("folder", &self.folder)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A PgBouncer before a cluster, in transaction mode.

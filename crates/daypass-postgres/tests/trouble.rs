@@ -121,3 +121,27 @@ async fn a_schema_that_does_not_fit_is_refused_and_says_what_to_do() {
     assert!(refusal().await.contains("use a newer one"), "{}", refusal().await);
     assert!(matches!(migrate(&url).await, Err(StoreError::Schema(_))));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_waits_for_a_lock_keeps_nobody_waiting_behind_it() {
+    let cluster = Cluster::start(&cluster_folder(), "");
+    let database = cluster.database().await;
+    cluster.sql(&database, "drop table daypass.lease; update daypass.schema set version = 1").await;
+    let (holder, watcher) = (cluster.client(&database).await, cluster.client(&database).await);
+    holder.batch_execute("begin; select from daypass.schema for update").await.unwrap();
+    let url = cluster.url(&database).parse().unwrap();
+    let migrating = tokio::spawn(async move { migrate(&url).await });
+    let waiting = async |wanted: i64| {
+        let waiters = "select count(*) from pg_stat_activity \
+                       where datname = current_database() and wait_event_type = 'Lock'";
+        while watcher.query_one(waiters, &[]).await.unwrap().get::<_, i64>(0) != wanted {}
+    };
+    let patience = std::time::Duration::from_mins(1);
+    let gives_up = async {
+        waiting(1).await;
+        waiting(0).await;
+    };
+    tokio::time::timeout(patience, gives_up).await.expect("it waits for a second at a time");
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(migrating.await.unwrap().unwrap().from, 1);
+}

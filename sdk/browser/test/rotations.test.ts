@@ -100,7 +100,8 @@ for (const [way, rotations] of [
       await round(profile, tabs, dice, way, ends);
     }
     t.diagnostic(JSON.stringify({ ...(await count.outcomes()), ...ends }));
-    assert.ok(ends.closed + ends.killed > 0, "tabs were closed or killed");
+    assert.ok(ends.closed + ends.killed > 0, "tabs were ended");
+    if (rotations >= 200) assert.ok(ends.closed > 0 && ends.killed > 0, "closed and killed");
     for (const tab of tabs) {
       assert.ok(!(await tab.told()).events.includes("signedout"));
       assert.equal((await tab.call()).status, 200);

@@ -51,6 +51,7 @@ async function oneSuccessorEach(count: Count): Promise<void> {
   assert.deepEqual(refused, {});
   const ids = new Map<string, Set<string>>();
   for (const { attempt = "" } of count.seen(REFRESH)) {
+    assert.match(attempt, /^\d+:[\w.~-]{22}/, "each is asked for under an id");
     const [generation = "", id = ""] = (attempt.split(",")[0] ?? "").split(":");
     ids.set(generation, (ids.get(generation) ?? new Set()).add(id));
   }
@@ -161,13 +162,14 @@ for (const way of [COOKIE, INDEXED]) {
  * not those who steer them. Who is not frozen tells.
  */
 async function freezeAtRest(tabs: Tab[], awake: Tab): Promise<Frozen[]> {
-  for (;;) {
+  for (let tries = 0; tries < 20; tries++) {
     const frozen = await Promise.all(tabs.map((tab) => freeze(tab.page)));
     const canWrite = await awake.run(
       () =>
-        new Promise<boolean>((resolve) => {
+        new Promise<boolean>((resolve, reject) => {
           setTimeout(() => resolve(false), 2000);
           const opening = indexedDB.open("daypass");
+          opening.onerror = () => reject(opening.error);
           opening.onsuccess = () => {
             const transaction = opening.result.transaction("sessions", "readwrite");
             transaction.objectStore("sessions").count();
@@ -182,6 +184,7 @@ async function freezeAtRest(tabs: Tab[], awake: Tab): Promise<Frozen[]> {
     if (canWrite) return frozen;
     for (const each of frozen) await each.thaw();
   }
+  throw new Error("the tabs are never at rest");
 }
 
 test("frozen tabs: hidden ones that slept through rotations go on where the others are", async () => {

@@ -164,7 +164,7 @@ for (const point of ["written-1", "renamed-1", "before-request", "after-request"
     const { record: first } = await fileStore(file).load();
     const killed = await program(file, "1", 1000, point);
     assert.equal(killed.signal, "SIGKILL", killed.said);
-    assert.deepEqual(await program(file, "1", 1000), { code: 0, signal: null, said: "active" });
+    assert.deepEqual(await program(file, "1", 2100), { code: 0, signal: null, said: "active" });
     const { record: last } = await fileStore(file).load();
     assert.equal(last?.session_id, first?.session_id);
     assert.equal(await service.renewals("reused"), 0);

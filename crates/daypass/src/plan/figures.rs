@@ -5,7 +5,8 @@ use super::sizing::Assumed;
 
 /// Where the figures of renewals come from.
 pub(super) const RENEWALS_SOURCE: &str = "docs/performance.md: `daypass bench refresh` with and without --database \
-    and scripts/bench.sh, on two cores of an AMD EPYC that the load generator and the database shared";
+    and scripts/bench.sh, on two cores (SQLite's of an AMD EPYC, PostgreSQL's of an Intel Xeon) that the load generator and the \
+    database shared";
 
 /// Where the sizes of rows come from.
 pub(super) const SIZES_SOURCE: &str = "docs/scale.md: scripts/sizes.sql on PostgreSQL 15 with sessions that have renewed \

@@ -68,12 +68,16 @@ impl Report {
             (
                 "transactions a second",
                 |plan| of(plan, |database| grouped(database.transactions)),
-                format!("at the peak: {TRANSACTIONS_OF_1000} for 1,000 renewals in batches of 29, measured"),
+                format!(
+                    "at the peak: {TRANSACTIONS_OF_1000} for 1,000 renewals in batches of 29, measured; more where they are smaller"
+                ),
             ),
             (
                 "statements a second",
                 |plan| of(plan, |database| grouped(database.statements)),
-                format!("at the peak: {STATEMENTS_OF_100} for 100 renewals in batches of 29, measured"),
+                format!(
+                    "at the peak: {STATEMENTS_OF_100} for 100 renewals in batches of 29, measured; more where they are smaller"
+                ),
             ),
             (
                 "feed reads a second",
@@ -193,7 +197,7 @@ fn remarks() -> String {
         "Measured: {WAL_BYTES} bytes of WAL, {statements} statements and {transactions} transactions a renewal, \
          {database} renewals a second and core on PostgreSQL, {sqlite} a second on SQLite. {RENEWALS_SOURCE}. \
          Sizes: {SIZES_SOURCE}. All else is computed from these and from what is assumed. More than two cores, \
-         more than one node and more than ten million sessions were not measured."
+         more than two nodes and more than ten million sessions were not measured."
     )
 }
 

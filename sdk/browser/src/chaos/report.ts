@@ -30,12 +30,16 @@ const REFUSED = 300;
 /** How long it waits before a call at least and at most, and after one in vain, in milliseconds of its clock. */
 const [SHORTEST, LONGEST, PAUSE] = [50, 900, 500];
 
+/** A tab that is killed in the midst of a transaction keeps the others from the store for a moment; not so often in a row. */
+const STORE_FAILURES = 5;
+
 /** Somebody who asks for tokens, wherever the session is. */
 export type Ask = (rejected: string | undefined) => Promise<Made>;
 
 /** What has come of calls so far. */
 export class Caller {
   #last: string | undefined;
+  #storeFailures = 0;
 
   constructor(
     private readonly dice: Dice,
@@ -47,16 +51,18 @@ export class Caller {
   async call(ask: Ask): Promise<boolean> {
     await this.sleep(SHORTEST + this.dice.below(LONGEST - SHORTEST));
     const { token, error, message = "" } = await ask(this.dice.chance(REFUSED) ? this.#last : undefined);
+    this.#storeFailures = error === "store" ? this.#storeFailures + 1 : 0;
     if (token !== undefined) {
       if (token !== this.#last) this.tell("renewed");
       this.#last = token;
       return true;
     }
     await this.sleep(PAUSE);
-    if (error === "unavailable") this.tell("unavailable");
+    const isTemporary = error === "unavailable" || (error === "store" && this.#storeFailures < STORE_FAILURES);
+    if (isTemporary) this.tell("unavailable");
     else if (error === "signed_out" || error === "cookie_missing") this.tell({ signed_out: message });
     else this.tell({ failed: `${error}: ${message}` });
-    return error === "unavailable";
+    return isTemporary;
   }
 
   sleep(milliseconds: number): Promise<void> {
