@@ -20,23 +20,30 @@ function fileFor(path) {
 export function createPage() {
   // The page runs nothing but what is served here, and speaks to nobody but the service and the API.
   const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ${service} ${api}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-  return createServer(async (request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://page");
-    // Where service and API are, for the page.
-    const content =
-      pathname === "/settings.js"
-        ? `export const settings = ${JSON.stringify({ service, api })};`
-        : await read(pathname);
-    if (content === undefined) return response.writeHead(404).end();
-    response.writeHead(200, {
-      "Content-Type": `${TYPES[extname(pathname)] ?? "text/html"}; charset=utf-8`,
-      "Content-Security-Policy": policy,
-      "Cache-Control": "no-cache",
-      "X-Content-Type-Options": "nosniff",
-      "Referrer-Policy": "no-referrer",
+  return createServer((request, response) => {
+    // An error that nobody catches would end the process.
+    answer(request, response, policy).catch((error) => {
+      console.error(error);
+      response.destroy();
     });
-    response.end(content);
   });
+}
+
+async function answer({ url }, response, policy) {
+  if (!URL.canParse(url, "http://page")) return response.writeHead(400).end();
+  const { pathname } = new URL(url, "http://page");
+  // Where service and API are, for the page.
+  const content =
+    pathname === "/settings.js" ? `export const settings = ${JSON.stringify({ service, api })};` : await read(pathname);
+  if (content === undefined) return response.writeHead(404).end();
+  response.writeHead(200, {
+    "Content-Type": `${TYPES[extname(pathname)] ?? "text/html"}; charset=utf-8`,
+    "Content-Security-Policy": policy,
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+  });
+  response.end(content);
 }
 
 async function read(path) {

@@ -72,6 +72,8 @@ prepare();
 const daypass = findDaypass();
 const feedSecret = firstStart(daypass);
 const running = spawn(daypass, ["serve"], { cwd: data, env: environment(), stdio: "inherit" });
+// However this process ends, the service does not stay behind.
+process.once("exit", () => running.kill());
 const { createApi } = await import("./api.mjs");
 const { createPage } = await import("./page.mjs");
 const protectedApi = createApi({ service, audience: service, pageOrigin: page, feedSecret });
@@ -90,7 +92,7 @@ function end(code) {
   running.kill("SIGTERM");
 }
 running.once("exit", (code) => end(code ?? 1));
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => end(0));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => end(0));
 for (const server of servers) {
   server.once("error", (error) => {
     console.error(`A port is taken: ${error.message}`);

@@ -10,7 +10,19 @@ const element = (id) => document.getElementById(id);
 // --- what the session tells -----------------------------------------------------------------------
 
 let renewals = 0;
-session.on("signedin", () => note("Signed in."));
+let signIns = 0;
+let loading;
+// Here or in another tab, and perhaps by somebody else: nothing that is shown stays.
+session.on("signedin", () => {
+  note("Signed in.");
+  signIns++;
+  leaving = undefined;
+  element("problem").hidden = true;
+  element("name").textContent = "";
+  element("sessions").replaceChildren();
+  element("answer").textContent = "nothing yet";
+  load();
+});
 session.on("refreshed", () => {
   element("renewals").textContent = String(++renewals);
   note("A new access token.");
@@ -27,12 +39,16 @@ const TEXTS = {
   stale: "You are signed in. The next call renews the access token.",
   unreachable: "You are signed in, but the service does not answer.",
 };
+const LEAVING = { now: "Signing out…", failed: "You are signed out on this page only." };
+/** A sign-out that is under way, or has failed: one of `LEAVING`. */
+let leaving;
 
 function show() {
   const { status } = session.state;
-  element("status").textContent = TEXTS[status];
+  element("status").textContent = LEAVING[leaving] ?? TEXTS[status];
   const signedIn = status === "active" || status === "stale" || status === "unreachable";
-  element("signed-out").hidden = status !== "signed-out";
+  element("signed-out").hidden = status !== "signed-out" || leaving === "now";
+  element("sign-out-again").hidden = leaving !== "failed";
   element("signed-in").hidden = !signedIn;
   if (!signedIn) element("keep-calling").checked = false;
 }
@@ -56,14 +72,18 @@ async function call(url, init) {
   return body;
 }
 
-async function showPerson() {
-  const me = await call(`${service}/v1/me`);
+/** Shows who is signed in, and where else. */
+async function showAll() {
+  const asked = signIns;
+  const [me, { sessions }] = await Promise.all([call(`${service}/v1/me`), call(`${service}/v1/sessions`)]);
+  // What was asked before somebody signed in may be of somebody else.
+  if (asked !== signIns) return;
   element("name").textContent = me.claims.name ?? me.username ?? me.sub;
+  element("sessions").replaceChildren(...sessions.map(sessionLine));
 }
 
-async function showSessions() {
-  const { sessions } = await call(`${service}/v1/sessions`);
-  element("sessions").replaceChildren(...sessions.map(sessionLine));
+function load() {
+  loading = showAll().catch(problem).finally(show);
 }
 
 function sessionLine({ id, label, user_agent: agent, created_at: created, current }) {
@@ -89,19 +109,33 @@ function browserName(agent = "") {
 }
 
 async function endSession(id, current) {
-  if (current) return session.signOut();
+  if (current) return signOut();
   await call(`${service}/v1/sessions/${encodeURIComponent(id)}`, { method: "DELETE" });
   note("Ended another session.");
-  await showSessions();
+  await showAll();
 }
 
 async function callApi() {
+  const asked = signIns;
   const { greeting } = await call(`${api}/greeting`);
+  if (asked !== signIns) return;
   element("answer").textContent = `${greeting} (${new Date().toLocaleTimeString()})`;
 }
 
-async function showAll() {
-  await Promise.all([showPerson(), showSessions()]);
+/** Signs out. If that fails the cookie is still there, and whoever loads the page anew is signed in by it. */
+async function signOut({ everywhere = false } = {}) {
+  leaving = "now";
+  show();
+  try {
+    await session.signOut({ everywhere });
+    leaving = undefined;
+  } catch (error) {
+    leaving = error.isSignedOut?.() ? undefined : "failed";
+    if (error.code !== "unavailable") throw error;
+    // Only who is signed in can end the other sessions: what is tried again is the end of this one.
+    const others = everywhere ? ". Your other sessions may go on: sign in to end them" : "";
+    throw new Error(`the sign-out did not reach the service. Please try again${others}`, { cause: error });
+  }
 }
 
 // --- what the person does -------------------------------------------------------------------------
@@ -113,8 +147,7 @@ async function act(button, does) {
   try {
     await does();
   } catch (error) {
-    // That nobody is signed in is told by the page itself.
-    if (session.state.status !== "signed-out" || error.code === "credentials") problem(error);
+    problem(error);
   } finally {
     button.disabled = false;
     show();
@@ -122,6 +155,8 @@ async function act(button, does) {
 }
 
 function problem(error) {
+  // That nobody is signed in is told by the page itself.
+  if (error.isSignedOut?.()) return;
   const wrong = error.code === "credentials" ? "Name or password is wrong." : `That did not work: ${error.message}.`;
   element("problem").textContent = wrong;
   element("problem").hidden = false;
@@ -134,15 +169,16 @@ element("sign-in").addEventListener("submit", (event) => {
   act(form.querySelector("button"), async () => {
     await session.signIn({ username, password });
     form.reset();
-    await showAll();
-    show();
+    await loading;
     element("who-title").focus();
   });
 });
 element("call").addEventListener("click", ({ currentTarget }) => act(currentTarget, callApi));
-element("sign-out").addEventListener("click", ({ currentTarget }) => act(currentTarget, () => session.signOut()));
+for (const id of ["sign-out", "sign-out-again"]) {
+  element(id).addEventListener("click", ({ currentTarget }) => act(currentTarget, signOut));
+}
 element("sign-out-everywhere").addEventListener("click", ({ currentTarget }) =>
-  act(currentTarget, () => session.signOut({ everywhere: true })),
+  act(currentTarget, () => signOut({ everywhere: true })),
 );
 setInterval(() => {
   if (element("keep-calling").checked) act(element("call"), callApi);
@@ -152,8 +188,4 @@ setInterval(() => {
 
 show();
 // Only the service knows whether this browser is signed in: the first call tells.
-showAll()
-  .catch((error) => {
-    if (session.state.status !== "signed-out") problem(error);
-  })
-  .finally(show);
+load();

@@ -92,7 +92,7 @@ async function signIn(page) {
 
 /** A page, and what its console had to complain about. */
 async function open() {
-  const page = await context.newPage(); page.setDefaultTimeout(4000);
+  const page = await context.newPage();
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => {
@@ -231,7 +231,10 @@ async function giveUp(page) {
 
 test("no request ends the page's process or the API's", async () => {
   const paths = ["//", "///", "http://[", "http://", "*", "/%", "/%00.js", "/..%2f..%2fpage.mjs", "foo:", "data:x.js"];
-  for (const [origin, expected] of [[url, /^40[04]$|^200$/], [apiUrl, /^40[014]$/]]) {
+  for (const [origin, expected] of [
+    [url, /^40[04]$|^200$/],
+    [apiUrl, /^40[014]$/],
+  ]) {
     for (const path of paths) assert.match(`${await statusOf(origin, path)}`, expected, path);
   }
   assert.equal(await statusOf(url, "//"), 400);
@@ -244,7 +247,11 @@ test("the service ends with the example, also when that ends by an error", async
   const others = { ...env, PAGE_PORT, API_PORT, SERVICE_PORT, DATA: join(folder, "others") };
   const thrower = 'process.on("SIGUSR2", () => { throw new Error("on purpose"); })';
   const example = await start(others, "--import", `data:text/javascript,${encodeURIComponent(thrower)}`);
-  const answers = () => fetch(`http://localhost:${SERVICE_PORT}/readyz`).then(() => true, () => false);
+  const answers = () =>
+    fetch(`http://localhost:${SERVICE_PORT}/readyz`).then(
+      () => true,
+      () => false,
+    );
   assert.equal(await answers(), true);
   assert.notEqual(await stop(example, "SIGUSR2"), 0);
   await until(async () => !(await answers()), "the service's end");
@@ -284,7 +291,7 @@ async function screenshot(page, name) {
 }
 
 async function until(so, what) {
-  const deadline = Date.now() + 4_000;
+  const deadline = Date.now() + 30_000;
   while (!(await so())) if (Date.now() > deadline) throw new Error(`${what} never came`);
 }
 
