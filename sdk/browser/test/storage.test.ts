@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 
+import { listen } from "../src/harness/listen.js";
 import type { Profile, Tab } from "../src/harness/profile.js";
 import { REFRESH } from "../src/harness/proxy.js";
 import { COOKIE, INDEXED, LOCAL, MEMORY, SHARED } from "../src/harness/transports.js";
@@ -64,15 +66,40 @@ describe("cookies are blocked", () => {
   });
 });
 
+/** A server of another site than the page's, whose cookie is for all sites: what comes back of it. */
+async function comesBack(tab: Tab, origin: string): Promise<string> {
+  const server = await listen(
+    createServer(({ headers }, response) => {
+      response.writeHead(200, {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Set-Cookie": "control=1; SameSite=None; Secure",
+      });
+      response.end(headers.cookie ?? "nothing");
+    }),
+  );
+  try {
+    return await tab.run(async (url) => {
+      const ask = async () => (await fetch(url, { credentials: "include" })).text();
+      await ask();
+      return ask();
+    }, `http://localhost:${server.port}`);
+  } finally {
+    await server.close();
+  }
+}
+
 describe("page and service on different sites", () => {
-  for (const [name, preferences] of [
-    ["as usual", {}],
-    ["third-party cookies blocked", { cookie_controls_mode: 1 }],
+  for (const [name, preferences, control] of [
+    // Debian's Chromium blocks them unless it is told otherwise.
+    ["third-party cookies allowed", { cookie_controls_mode: 0 }, "control=1"],
+    ["third-party cookies blocked", { cookie_controls_mode: 1 }, "nothing"],
   ] as const) {
     test(`${name}: by cookie the client says so and does not storm; the token transport works`, async () => {
       const { profile } = await world.browser(settings(`sites ${name}`, preferences));
       const origin = world.pages.foreignOrigin;
       const tab = await profile.open({ ...COOKIE.session, origin });
+      assert.equal(await comesBack(tab, origin), control, "of a cookie that is for all sites");
       await tab.signIn();
       const message = await reportsClearly(tab, profile, "cookie_missing");
       assert.match(message, /site/);
