@@ -124,7 +124,7 @@ impl Faults {
             self.account.leaves(*node);
         }
         self.stage.pair.migrate_further(round).await;
-        self.meanwhile().await?;
+        self.stage.log.more(self.sessions, "that all have renewed", Seen::is_renewal).await?;
         for node in nodes {
             self.account.is_back(node);
         }

@@ -46,7 +46,7 @@ pub struct Migrated {
 
 /// Brings the schema of the database at `url` up to this release, step by step, each whole or not at all:
 /// after an error, running it again goes on. Does nothing where it is up to date, and may run beside another and beside nodes of the release before.
-/// A step waits for the locks of others a second at a time and for ten minutes in all, so that nobody waits behind it for longer.
+/// A step waits for the locks of others a second at a time, six hundred times, so that nobody waits behind it for longer.
 ///
 /// # Errors
 /// [`StoreError::Schema`] for a schema of a newer release; [`StoreError::Unavailable`] where the
@@ -80,8 +80,9 @@ async fn take_steps(connection: &Connection, steps: &[Step]) -> Result<Migrated,
         match taken {
             // Of two that take a step at once the second fails, and goes on.
             _ if at > before => tries = 0,
-            Err(Trouble::Blocked(_)) if tries < TRIES => {
+            Err(Trouble::Blocked(why) | Trouble::Conflict(why)) if tries < TRIES => {
                 tries += 1;
+                tracing::warn!(why, step = before + 1, "a migration waits for others");
                 tokio::time::sleep(PAUSE).await;
             }
             taken => taken?,

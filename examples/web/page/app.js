@@ -130,11 +130,14 @@ async function signOut({ everywhere = false } = {}) {
     await session.signOut({ everywhere });
     leaving = undefined;
   } catch (error) {
-    leaving = error.isSignedOut?.() ? undefined : "failed";
-    if (error.code !== "unavailable") throw error;
+    const wasOver = error.isSignedOut?.();
+    leaving = wasOver ? undefined : "failed";
     // Only who is signed in can end the other sessions: what is tried again is the end of this one.
-    const others = everywhere ? ". Your other sessions may go on: sign in to end them" : "";
-    throw new Error(`the sign-out did not reach the service. Please try again${others}`, { cause: error });
+    const others = everywhere ? "your other sessions may go on: sign in to end them" : "";
+    if (wasOver && everywhere) throw new Error(others, { cause: error });
+    if (error.code !== "unavailable") throw error;
+    const again = "the sign-out did not reach the service. Please try again";
+    throw new Error(others ? `${again}; ${others}` : again, { cause: error });
   }
 }
 

@@ -218,6 +218,16 @@ test("a sign-in and a sign-out that do not reach the service are told, and can b
   await page.close();
 });
 
+test("who signs out everywhere with a session that is over is told of the others", async () => {
+  const { page } = await open();
+  await signIn(page);
+  daypass(["session", "revoke", "--user", "ada"]);
+  await page.getByRole("button", { name: "Sign out everywhere" }).click();
+  await page.getByText("your other sessions may go on").waitFor();
+  await page.getByText("You are signed out.").waitFor();
+  await page.close();
+});
+
 /** Lets the page's time pass until it tells that a sign-out was in vain. */
 async function giveUp(page) {
   const told = page.getByText(/the sign-out did not reach the service. Please try again/);
@@ -258,10 +268,14 @@ test("the service ends with the example, also when that ends by an error", async
 });
 
 function addUser(username, name) {
+  daypass(["user", "add", username, "--password-stdin", "--claims", JSON.stringify({ name })], PASSWORD);
+}
+
+/** Runs a command of the service beside it. */
+function daypass(args, input = "") {
   const built = ["release", "debug"].map((kind) => join(root, "../../target", kind, "daypass"));
-  const daypass = [process.env["DAYPASS_BINARY"], ...built].find((path) => path && existsSync(path));
-  const args = ["--password-stdin", "--claims", JSON.stringify({ name }), "--data", join(env.DATA, "service")];
-  execFileSync(daypass, ["user", "add", username, ...args], { input: PASSWORD, cwd: folder, env: {} });
+  const program = [process.env["DAYPASS_BINARY"], ...built].find((path) => path && existsSync(path));
+  execFileSync(program, [...args, "--data", join(env.DATA, "service")], { input, cwd: folder, env: {} });
 }
 
 /** The answer to a path as it is, which `fetch` would tidy up. */

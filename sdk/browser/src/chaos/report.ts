@@ -30,8 +30,11 @@ const REFUSED = 300;
 /** How long it waits before a call at least and at most, and after one in vain, in milliseconds of its clock. */
 const [SHORTEST, LONGEST, PAUSE] = [50, 900, 500];
 
-/** A tab that is killed in the midst of a transaction keeps the others from the store for a moment; not so often in a row. */
-const STORE_FAILURES = 5;
+/**
+ * A tab that is killed in the midst of a transaction may keep the others from the store for a moment: a store may fail so often
+ * in a row, and so often in all.
+ */
+const STORE_FAILURES = { inARow: 5, inAll: 20 };
 
 /** Somebody who asks for tokens, wherever the session is. */
 export type Ask = (rejected: string | undefined) => Promise<Made>;
@@ -39,7 +42,7 @@ export type Ask = (rejected: string | undefined) => Promise<Made>;
 /** What has come of calls so far. */
 export class Caller {
   #last: string | undefined;
-  #storeFailures = 0;
+  #storeFailures = { inARow: 0, inAll: 0 };
 
   constructor(
     private readonly dice: Dice,
@@ -51,14 +54,17 @@ export class Caller {
   async call(ask: Ask): Promise<boolean> {
     await this.sleep(SHORTEST + this.dice.below(LONGEST - SHORTEST));
     const { token, error, message = "" } = await ask(this.dice.chance(REFUSED) ? this.#last : undefined);
-    this.#storeFailures = error === "store" ? this.#storeFailures + 1 : 0;
+    const isStore = error === "store";
+    const { inARow, inAll } = this.#storeFailures;
+    this.#storeFailures = { inARow: isStore ? inARow + 1 : 0, inAll: inAll + (isStore ? 1 : 0) };
     if (token !== undefined) {
       if (token !== this.#last) this.tell("renewed");
       this.#last = token;
       return true;
     }
     await this.sleep(PAUSE);
-    const isTemporary = error === "unavailable" || (error === "store" && this.#storeFailures < STORE_FAILURES);
+    const isOften = inARow >= STORE_FAILURES.inARow || inAll >= STORE_FAILURES.inAll;
+    const isTemporary = error === "unavailable" || (isStore && !isOften);
     if (isTemporary) this.tell("unavailable");
     else if (error === "signed_out" || error === "cookie_missing") this.tell({ signed_out: message });
     else this.tell({ failed: `${error}: ${message}` });
