@@ -8,7 +8,9 @@
 mod program;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use daypass_postgres::testing::Cluster;
@@ -68,6 +70,30 @@ fn a_database_is_migrated_by_command_only_and_has_its_master_key_made_by_command
     );
     assert_eq!(served.get("/readyz", &[]).status, 200);
     assert!(!folder.path().join("data/daypass.db").exists(), "nothing is in SQLite");
+}
+
+#[test]
+fn a_migration_that_has_to_wait_says_so_and_goes_on() {
+    let cluster = cluster();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = runtime.block_on(cluster.database());
+    let folder = tempdir().unwrap();
+    let settings = format!("database = \"{}\"\n", cluster.url(&database));
+    fs::write(folder.path().join("daypass.toml"), settings).unwrap();
+    let holder = runtime.block_on(async {
+        cluster.sql(&database, "drop table daypass.lease; update daypass.schema set version = 1").await;
+        let holder = cluster.client(&database).await;
+        holder.batch_execute("begin; select from daypass.schema for update").await.unwrap();
+        holder
+    });
+    let mut migrate = daypass(folder.path());
+    let mut migrating = migrate.arg("migrate").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(migrating.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(told.any(|line| line.contains("a migration waits for others")));
+    runtime.block_on(holder.batch_execute("rollback")).unwrap();
+    let output = migrating.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("it had 1"));
 }
 
 #[test]

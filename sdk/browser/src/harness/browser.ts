@@ -18,6 +18,7 @@ const ARGUMENTS = [
   "--disable-component-update",
   "--disable-sync",
   "--disable-extensions",
+  // A tab that is crashed is gone at once, and not written down first.
   "--disable-breakpad",
   "--disable-crash-reporter",
   "--no-default-browser-check",
